@@ -1,0 +1,52 @@
+//! Why a job waits for a person.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
+        /// The reason code of a parked job. Codes are part of the JSON and are never renamed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ParkReason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ParkReason {
+            /// The stable code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The reason with this code.
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The table refuses the file; the text is the server's.
+    Refused = "refused",
+    /// What the server stored was not what was sent, twice.
+    Corrupted = "corrupted",
+    /// Three upload sessions of this version vanished.
+    SessionsLost = "sessions-lost",
+    /// Registered, but with another size or md5 than ours: the remote copy is not ours.
+    RemoteDiffers = "remote-differs",
+    /// No progress for `retry.park_after`.
+    GaveUp = "gave-up",
+    /// The file has more than one name; `allow_hard_links` is off.
+    HardLink = "hard-link",
+    /// The file may not be read.
+    Unreadable = "unreadable",
+    /// The path leads through a link or to something that is no regular file.
+    NotAFile = "not-a-file",
+    /// The watch that this job belongs to is no longer configured.
+    NoWatch = "no-watch",
+}
+
+impl fmt::Display for ParkReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}

@@ -1,0 +1,490 @@
+//! The states of a job, the data that lives inside each, and the legal moves.
+//!
+//! ```text
+//! queued → reserved → uploading → uploaded → registering → registered → done
+//!            └──────── plain PUT ────┘
+//! ```
+//!
+//! Back: `renew` (uploading or reserved → queued, the temporary upload is dead),
+//! `lose_session` (uploading → reserved). Out: `park`, `supersede`, `miss`, from every state
+//! in which nothing is registered yet. One method a legal move; everything else is an
+//! [`IllegalMove`], which is a bug in the caller and changes nothing.
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::{ByteOffset, HashState, ParkReason, RemoteId, SessionUrl, Sums, TempUploadId, TempUrl};
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Settled and recorded; nothing asked of the server yet.
+    Queued,
+    /// A temporary upload waits for the bytes.
+    Reserved(Reservation),
+    /// A resumable session is open.
+    Uploading(Reservation, Progress),
+    /// All bytes are stored and agree with ours.
+    Uploaded(TempUploadId, Sums),
+    /// About to be registered, or the answer was lost: look before repeating.
+    Registering(Intent),
+    /// In the table, with our md5.
+    Registered(RemoteId, Sums),
+    /// After-action performed too.
+    Done(RemoteId, Sums),
+    /// Waits for a person. An intent that was never resolved stays with it.
+    Parked(ParkReason, Option<Intent>),
+    /// A newer version of the file took over.
+    Superseded,
+    /// The file is gone.
+    Missing,
+}
+
+/// A temporary upload, made just before use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its id, needed again for registering.
+    pub temp: TempUploadId,
+    /// Where the bytes or the session start go.
+    pub url: TempUrl,
+    /// Whether sessions may be started on it.
+    pub resumable: bool,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// How far a resumable session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The session.
+    pub session: SessionUrl,
+    /// When it was opened; it dies about 24 hours later.
+    pub opened_at: Timestamp,
+    /// A lower bound of what the server holds.
+    pub confirmed: ByteOffset,
+    /// No byte at or after this position can have been sent yet.
+    pub bound: ByteOffset,
+    /// Checksums of the bytes before `confirmed`.
+    pub hash: HashState,
+}
+
+/// What is to be registered: written down before the request, because that request must not
+/// be repeated blindly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The upload that holds the bytes.
+    pub temp: TempUploadId,
+    /// What the table must list afterwards.
+    pub sums: Sums,
+    /// Counts the requests, from 1.
+    pub attempt: u32,
+    /// When the latest request was about to be sent.
+    pub at: Timestamp,
+}
+
+/// Counts of troubles that end in parking; they belong to the version, not to a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Troubles {
+    /// Sessions that vanished (404, 410, 499, expired).
+    pub sessions_lost: u32,
+    /// Uploads whose stored size or hash was not ours.
+    pub corrupted: u32,
+}
+
+/// A move that the state does not allow.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("a job cannot {verb} when it is {from}")]
+pub struct IllegalMove {
+    verb: &'static str,
+    from: StateName,
+}
+
+macro_rules! state_names {
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// The name of a state, as in the journal and the JSON.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum StateName {
+            $(#[doc = concat!("`", $text, "`")] $name,)*
+        }
+
+        impl StateName {
+            /// Every state, in the order of the way.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The stable text.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The state with this name.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+state_names! {
+    Queued = "queued",
+    Reserved = "reserved",
+    Uploading = "uploading",
+    Uploaded = "uploaded",
+    Registering = "registering",
+    Registered = "registered",
+    Done = "done",
+    Parked = "parked",
+    Superseded = "superseded",
+    Missing = "missing",
+}
+
+impl StateName {
+    /// Whether the daemon has nothing more to do for such a job.
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Done | Self::Parked | Self::Superseded | Self::Missing
+        )
+    }
+}
+
+impl std::fmt::Display for StateName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+type Moved = Result<State, IllegalMove>;
+
+impl State {
+    /// The state's name.
+    pub const fn name(&self) -> StateName {
+        match self {
+            Self::Queued => StateName::Queued,
+            Self::Reserved(..) => StateName::Reserved,
+            Self::Uploading(..) => StateName::Uploading,
+            Self::Uploaded(..) => StateName::Uploaded,
+            Self::Registering(..) => StateName::Registering,
+            Self::Registered(..) => StateName::Registered,
+            Self::Done(..) => StateName::Done,
+            Self::Parked(..) => StateName::Parked,
+            Self::Superseded => StateName::Superseded,
+            Self::Missing => StateName::Missing,
+        }
+    }
+
+    /// A temporary upload was made (W1: recorded before it is used).
+    pub fn reserve(self, reservation: Reservation) -> Moved {
+        match self {
+            Self::Queued => Ok(Self::Reserved(reservation)),
+            other => other.refuse("be reserved"),
+        }
+    }
+
+    /// A session was opened (W2: recorded before the first byte).
+    pub fn open_session(self, progress: Progress) -> Moved {
+        match self {
+            Self::Reserved(reservation) => Ok(Self::Uploading(reservation, progress)),
+            other => other.refuse("open a session"),
+        }
+    }
+
+    /// The server told how far it is (W3). It may have moved back.
+    pub fn confirm(self, confirmed: ByteOffset, bound: ByteOffset, hash: HashState) -> Moved {
+        match self {
+            Self::Uploading(reservation, progress) => {
+                let progress = Progress {
+                    confirmed,
+                    bound,
+                    hash,
+                    ..progress
+                };
+                Ok(Self::Uploading(reservation, progress))
+            }
+            other => other.refuse("confirm bytes"),
+        }
+    }
+
+    /// The session is gone; the temporary upload may start another.
+    pub fn lose_session(self) -> Moved {
+        match self {
+            Self::Uploading(reservation, _) => Ok(Self::Reserved(reservation)),
+            other => other.refuse("lose its session"),
+        }
+    }
+
+    /// The temporary upload is dead or too old: begin again with a new one.
+    pub fn renew(self) -> Moved {
+        match self {
+            Self::Reserved(..) | Self::Uploading(..) | Self::Uploaded(..) => Ok(Self::Queued),
+            other => other.refuse("begin again"),
+        }
+    }
+
+    /// Every byte is stored and agrees with ours (W4: recorded before registering).
+    pub fn complete(self, sums: Sums) -> Moved {
+        match self {
+            Self::Reserved(reservation) | Self::Uploading(reservation, _) => {
+                Ok(Self::Uploaded(reservation.temp, sums))
+            }
+            other => other.refuse("be uploaded"),
+        }
+    }
+
+    /// It is about to be registered, for the first time or again (W5: recorded before the request).
+    pub fn intend(self, at: Timestamp) -> Moved {
+        match self {
+            Self::Uploaded(temp, sums) => Ok(Self::Registering(Intent {
+                temp,
+                sums,
+                attempt: 1,
+                at,
+            })),
+            Self::Registering(intent) => {
+                let attempt = intent.attempt + 1;
+                Ok(Self::Registering(Intent {
+                    attempt,
+                    at,
+                    ..intent
+                }))
+            }
+            other => other.refuse("be registered"),
+        }
+    }
+
+    /// The server certainly did not take it: it may be sent again, or uploaded again.
+    pub fn withdraw(self) -> Moved {
+        match self {
+            Self::Registering(intent) => Ok(Self::Uploaded(intent.temp, intent.sums)),
+            other => other.refuse("withdraw its registration"),
+        }
+    }
+
+    /// The table lists it with our size and md5 (W6: recorded before the source is touched).
+    pub fn register(self, remote: RemoteId) -> Moved {
+        match self {
+            Self::Registering(intent) => Ok(Self::Registered(remote, intent.sums)),
+            other => other.refuse("be in the table"),
+        }
+    }
+
+    /// Nothing is left to do (W7).
+    pub fn finish(self) -> Moved {
+        match self {
+            Self::Registered(remote, sums) => Ok(Self::Done(remote, sums)),
+            other => other.refuse("be done"),
+        }
+    }
+
+    /// A person must look.
+    pub fn park(self, reason: ParkReason) -> Moved {
+        match self {
+            Self::Registering(intent) => Ok(Self::Parked(reason, Some(intent))),
+            Self::Queued | Self::Reserved(..) | Self::Uploading(..) | Self::Uploaded(..) => {
+                Ok(Self::Parked(reason, None))
+            }
+            other => other.refuse("be parked"),
+        }
+    }
+
+    /// The file changed: this version will never be whole.
+    pub fn supersede(self) -> Moved {
+        match self {
+            Self::Queued | Self::Reserved(..) | Self::Uploading(..) => Ok(Self::Superseded),
+            other => other.refuse("be superseded"),
+        }
+    }
+
+    /// The file is gone before its bytes were stored.
+    pub fn miss(self) -> Moved {
+        match self {
+            Self::Queued | Self::Reserved(..) | Self::Uploading(..) => Ok(Self::Missing),
+            other => other.refuse("be missing"),
+        }
+    }
+
+    fn refuse(self, verb: &'static str) -> Moved {
+        Err(IllegalMove {
+            verb,
+            from: self.name(),
+        })
+    }
+
+    /// Bytes that the server holds for certain, given the size of the file.
+    pub fn confirmed_bytes(&self, size: u64) -> u64 {
+        match self {
+            Self::Uploading(_, progress) => progress.confirmed.get(),
+            Self::Uploaded(..) | Self::Registering(..) | Self::Registered(..) | Self::Done(..) => {
+                size
+            }
+            _ => 0,
+        }
+    }
+
+    /// The md5 of the bytes that were read, once all of them were.
+    pub fn md5(&self) -> Option<super::Md5> {
+        match self {
+            Self::Uploaded(_, sums) | Self::Registered(_, sums) | Self::Done(_, sums) => sums.md5,
+            Self::Registering(intent) | Self::Parked(_, Some(intent)) => intent.sums.md5,
+            _ => None,
+        }
+    }
+
+    /// Redivis' id, once registered.
+    pub fn remote_id(&self) -> Option<&RemoteId> {
+        match self {
+            Self::Registered(remote, _) | Self::Done(remote, _) => Some(remote),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reservation() -> Reservation {
+        let at = Timestamp::UNIX_EPOCH;
+        Reservation {
+            temp: TempUploadId::new("t"),
+            url: TempUrl::new("u"),
+            resumable: true,
+            at,
+        }
+    }
+
+    fn progress() -> Progress {
+        let opened_at = Timestamp::UNIX_EPOCH;
+        let hash = HashState::default();
+        let zero = ByteOffset::ZERO;
+        Progress {
+            session: SessionUrl::new("s"),
+            opened_at,
+            confirmed: zero,
+            bound: zero,
+            hash,
+        }
+    }
+
+    /// Every state, made by legal moves only.
+    fn every_state() -> Vec<State> {
+        let sums = Sums {
+            crc32c: 0,
+            md5: None,
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        let reserved = State::Queued.reserve(reservation()).unwrap();
+        let uploading = reserved.clone().open_session(progress()).unwrap();
+        let uploaded = uploading.clone().complete(sums).unwrap();
+        let registering = uploaded.clone().intend(at).unwrap();
+        let registered = registering.clone().register(RemoteId::new("r")).unwrap();
+        let done = registered.clone().finish().unwrap();
+        let parked = State::Queued.park(ParkReason::Refused).unwrap();
+        let superseded = State::Queued.supersede().unwrap();
+        let missing = State::Queued.miss().unwrap();
+        vec![
+            State::Queued,
+            reserved,
+            uploading,
+            uploaded,
+            registering,
+            registered,
+            done,
+            parked,
+            superseded,
+            missing,
+        ]
+    }
+
+    #[test]
+    fn only_the_documented_moves_are_legal() {
+        type Move = fn(State) -> Moved;
+        let moves: [(&str, Move, &[&str]); 12] = [
+            (
+                "reserve",
+                |s| s.reserve(reservation()),
+                &["queued→reserved"],
+            ),
+            (
+                "open_session",
+                |s| s.open_session(progress()),
+                &["reserved→uploading"],
+            ),
+            (
+                "confirm",
+                |s| s.confirm(ByteOffset::ZERO, ByteOffset::ZERO, HashState::default()),
+                &["uploading→uploading"],
+            ),
+            ("lose_session", State::lose_session, &["uploading→reserved"]),
+            (
+                "renew",
+                State::renew,
+                &["reserved→queued", "uploading→queued", "uploaded→queued"],
+            ),
+            (
+                "complete",
+                |s| {
+                    s.complete(Sums {
+                        crc32c: 1,
+                        md5: None,
+                    })
+                },
+                &["reserved→uploaded", "uploading→uploaded"],
+            ),
+            (
+                "intend",
+                |s| s.intend(Timestamp::UNIX_EPOCH),
+                &["uploaded→registering", "registering→registering"],
+            ),
+            ("withdraw", State::withdraw, &["registering→uploaded"]),
+            (
+                "register",
+                |s| s.register(RemoteId::new("r")),
+                &["registering→registered"],
+            ),
+            ("finish", State::finish, &["registered→done"]),
+            (
+                "supersede",
+                State::supersede,
+                &[
+                    "queued→superseded",
+                    "reserved→superseded",
+                    "uploading→superseded",
+                ],
+            ),
+            (
+                "miss",
+                State::miss,
+                &["queued→missing", "reserved→missing", "uploading→missing"],
+            ),
+        ];
+        for (verb, step, want) in moves {
+            let legal: Vec<String> = every_state()
+                .into_iter()
+                .filter_map(|from| {
+                    let name = from.name();
+                    step(from).ok().map(|to| format!("{name}→{}", to.name()))
+                })
+                .collect();
+            assert_eq!(legal, want, "{verb}");
+        }
+    }
+
+    #[test]
+    fn a_parked_job_remembers_an_unresolved_registration() {
+        let registering = every_state().remove(4);
+        let State::Registering(intent) = registering.clone() else {
+            unreachable!()
+        };
+        assert_eq!(
+            registering.park(ParkReason::Refused),
+            Ok(State::Parked(ParkReason::Refused, Some(intent)))
+        );
+    }
+
+    #[test]
+    fn every_name_reads_back() {
+        for name in StateName::ALL {
+            assert_eq!(StateName::parse(name.as_str()), Some(*name));
+        }
+    }
+}

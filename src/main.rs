@@ -1,0 +1,3 @@
+//! The `redivis-drop` command.
+
+fn main() {}
