@@ -1,0 +1,460 @@
+//! The machine for one upload, plain or resumable.
+
+use super::range::{Held, held};
+use super::{Evidence, Reply};
+use crate::job::{ByteOffset, ParkReason, SessionUrl, Troubles};
+
+/// Chunks are multiples of this many bytes, except the last.
+pub const CHUNK_QUANTUM: u64 = 256 * 1024;
+
+/// Answers of the same useless kind that are taken in a row before a new temporary upload.
+const PATIENCE: u32 = 3;
+/// Vanished sessions of one version before a person must look.
+const MAX_SESSIONS_LOST: u32 = 3;
+/// Uploads of one version that arrived damaged before a person must look.
+const MAX_CORRUPTED: u32 = 2;
+/// Asking whether a complete upload became an object: 1 + 2 + 4 … s, about five minutes.
+const MAX_FINALIZING_ATTEMPTS: u32 = 9;
+
+/// The request to send next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// `PUT` the whole file to the temporary URL.
+    PutWhole,
+    /// `POST` to the temporary URL: open a resumable session.
+    StartSession,
+    /// Empty `PUT` with `Content-Range: bytes */N` to the session: how far are you?
+    Query,
+    /// `PUT` of `len` bytes from `first` to the session.
+    Chunk {
+        /// Position of the first byte.
+        first: ByteOffset,
+        /// Number of bytes, at least 1.
+        len: u64,
+    },
+}
+
+/// What an answer, or its absence, means for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing to record; send the next request.
+    Continue,
+    /// A session is open: record it **before** sending the next request.
+    Opened(SessionUrl),
+    /// The server holds this much now: record it, then send the next request.
+    Confirmed(ByteOffset),
+    /// The server holds less than it had said. Record it, warn, read again from there.
+    Rewound(ByteOffset),
+    /// The server says that all is stored. Hold the evidence against the file.
+    Stored(Evidence),
+    /// Keep everything, wait, come back with the recorded state.
+    BackOff(Cause),
+    /// The session is of no more use; the temporary upload is. Start over at byte 0.
+    NewSession(Cause),
+    /// The temporary upload is of no more use.
+    NewTempUpload(Cause),
+    /// A person must look.
+    Park(ParkReason, Cause),
+}
+
+/// Why, for people and for counting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The request or its answer was lost on the way.
+    Lost(String),
+    /// The server is there but cannot now (408, 429, 5xx).
+    Busy(u16, String),
+    /// The server refuses (4xx).
+    Refused(u16, String),
+    /// The session does not exist any more.
+    Gone(u16),
+    /// A redirect: not followed, no success.
+    Redirected(u16),
+    /// The server contradicts itself or the protocol.
+    Nonsense(&'static str),
+    /// All bytes are in, the object is not made yet.
+    Finalizing,
+    /// What is stored is not what was sent.
+    Corrupted(String),
+    /// Answers come, but no byte is confirmed.
+    NoProgress,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Lost(why) => write!(f, "the connection was lost: {why}"),
+            Self::Busy(status, text) => write!(f, "the upload server answered {status}: {text}"),
+            Self::Refused(status, text) => {
+                write!(f, "the upload server refused with {status}: {text}")
+            }
+            Self::Gone(status) => write!(f, "the upload session is gone ({status})"),
+            Self::Redirected(status) => write!(
+                f,
+                "the upload server redirects ({status}), which is never followed"
+            ),
+            Self::Nonsense(what) => write!(f, "the upload server contradicts the protocol: {what}"),
+            Self::Finalizing => {
+                f.write_str("all bytes are stored, but the server has not made the object yet")
+            }
+            Self::Corrupted(what) => write!(f, "the upload arrived damaged: {what}"),
+            Self::NoProgress => f.write_str("the upload server answers but confirms no byte"),
+        }
+    }
+}
+
+/// What the journal knows of an interrupted session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Lower bound of what the server holds.
+    pub confirmed: ByteOffset,
+    /// No byte at or after this can have been sent.
+    pub bound: ByteOffset,
+    /// Failures since the last progress.
+    pub attempts: u32,
+}
+
+/// One upload. See the module's documentation for how it is driven.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    size: u64,
+    chunk: u64,
+    troubles: Troubles,
+    attempts: u32,
+    confirmed: u64,
+    bound: u64,
+    next: Request,
+    /// The same kind of useless answer in a row, to opening a session.
+    useless: u32,
+    /// Answers in a row that confirmed nothing new.
+    idle: u32,
+    /// The last answer put the server below `confirmed`; the query decides.
+    doubted: bool,
+    /// The server went back once already.
+    went_back: bool,
+    /// A malformed `Range` came.
+    malformed: bool,
+    /// Chunks refused (400, 416) since the last progress.
+    refusals: u32,
+    /// A chunk was answered with 401 or 403.
+    denied: bool,
+    /// A chunk that was not the last was answered with 2xx; the query tells what it meant.
+    saw_200: bool,
+    /// This server answers 2xx to a chunk that it accepted.
+    says_200: bool,
+}
+
+impl Upload {
+    /// A plain `PUT` of `size` bytes.
+    pub fn plain(size: u64, troubles: Troubles) -> Self {
+        Self::begin(Request::PutWhole, size, CHUNK_QUANTUM, troubles)
+    }
+
+    /// A resumable upload that has no session yet. `chunk` is a multiple of [`CHUNK_QUANTUM`].
+    pub fn resumable(size: u64, chunk: u64, troubles: Troubles) -> Self {
+        Self::begin(Request::StartSession, size, chunk, troubles)
+    }
+
+    /// An interrupted session: asks first how far the server is.
+    pub fn resume(size: u64, chunk: u64, troubles: Troubles, resume: Resume) -> Self {
+        let mut upload = Self::begin(Request::Query, size, chunk, troubles);
+        upload.confirmed = resume.confirmed.get();
+        upload.bound = resume.bound.get().max(upload.confirmed);
+        upload.attempts = resume.attempts;
+        upload
+    }
+
+    fn begin(next: Request, size: u64, chunk: u64, troubles: Troubles) -> Self {
+        debug_assert!(chunk >= CHUNK_QUANTUM && chunk.is_multiple_of(CHUNK_QUANTUM));
+        Self {
+            size,
+            chunk,
+            troubles,
+            attempts: 0,
+            confirmed: 0,
+            bound: 0,
+            next,
+            useless: 0,
+            idle: 0,
+            doubted: false,
+            went_back: false,
+            malformed: false,
+            refusals: 0,
+            denied: false,
+            saw_200: false,
+            says_200: false,
+        }
+    }
+
+    // ---- questions
+
+    /// What to send now.
+    pub fn request(&self) -> Request {
+        self.next
+    }
+
+    /// The position before which every byte the next request may send lies: to be recorded
+    /// before it is sent, so that a later reading can tell nonsense from progress.
+    pub fn bound(&self) -> ByteOffset {
+        let next = match self.next {
+            Request::Chunk { first, len } => first.get() + len,
+            _ => 0,
+        };
+        ByteOffset::new(self.bound.max(next))
+    }
+
+    /// The counts to record with the job.
+    pub fn troubles(&self) -> Troubles {
+        self.troubles
+    }
+
+    // ---- events
+
+    /// The answer to [`Upload::request`] came.
+    pub fn on_reply(&mut self, reply: &Reply) -> Verdict {
+        self.note_sent();
+        match self.next {
+            Request::PutWhole => put_replied(reply),
+            Request::StartSession => self.start_replied(reply),
+            Request::Query => self.query_replied(reply),
+            Request::Chunk { first, len } => self.chunk_replied(first.get() + len, reply),
+        }
+    }
+
+    /// No answer came, or not all of the request went out: what arrived is unknown.
+    pub fn on_lost(&mut self, why: String) -> Verdict {
+        self.note_sent();
+        Verdict::BackOff(Cause::Lost(why))
+    }
+
+    /// What is stored is not what was read here.
+    pub fn on_discrepancy(&mut self, what: String) -> Verdict {
+        self.troubles.corrupted += 1;
+        let cause = Cause::Corrupted(what);
+        if self.troubles.corrupted >= MAX_CORRUPTED {
+            Verdict::Park(ParkReason::Corrupted, cause)
+        } else if matches!(self.next, Request::PutWhole) {
+            Verdict::NewTempUpload(cause)
+        } else {
+            Verdict::NewSession(cause)
+        }
+    }
+
+    fn note_sent(&mut self) {
+        self.bound = self.bound().get();
+    }
+
+    // ---- opening a session
+
+    fn start_replied(&mut self, reply: &Reply) -> Verdict {
+        match (reply.status, &reply.session) {
+            (200..=299, Some(session)) => {
+                self.useless = 0;
+                self.go_on();
+                Verdict::Opened(session.clone())
+            }
+            (200..=299, None) => {
+                self.useless_start(Cause::Nonsense("a session without an address"))
+            }
+            (300..=399, _) => self.useless_start(Cause::Redirected(reply.status)),
+            _ if is_busy(reply.status) => Verdict::BackOff(busy(reply)),
+            _ => Verdict::NewTempUpload(refused(reply)),
+        }
+    }
+
+    fn useless_start(&mut self, cause: Cause) -> Verdict {
+        self.useless += 1;
+        if self.useless >= PATIENCE {
+            Verdict::NewTempUpload(cause)
+        } else {
+            Verdict::Continue
+        }
+    }
+
+    // ---- chunks
+
+    fn chunk_replied(&mut self, end: u64, reply: &Reply) -> Verdict {
+        match reply.status {
+            308 => self.held(held(reply.range.as_deref())),
+            200..=299 if end == self.size => Verdict::Stored(reply.evidence),
+            200..=299 if self.says_200 => self.advance(end),
+            200..=299 => {
+                // "chunk accepted" or "closed early": only the query tells
+                self.saw_200 = true;
+                self.ask()
+            }
+            300..=399 => self.ask(),
+            status if is_busy(status) => Verdict::BackOff(busy(reply)),
+            401 | 403 if std::mem::replace(&mut self.denied, true) => {
+                Verdict::NewTempUpload(refused(reply))
+            }
+            401 | 403 => self.ask(),
+            404 | 410 | 499 => self.gone(reply.status),
+            412 => {
+                self.on_discrepancy(format!("the server's precondition failed ({})", reply.text))
+            }
+            413 => self.halve(reply),
+            status => {
+                self.refusals += 1;
+                if self.refusals > 1 {
+                    self.gone(status)
+                } else {
+                    self.ask()
+                }
+            }
+        }
+    }
+
+    /// Some hop refuses the size of the request.
+    fn halve(&mut self, reply: &Reply) -> Verdict {
+        if self.chunk <= CHUNK_QUANTUM {
+            return Verdict::Park(ParkReason::Refused, refused(reply));
+        }
+        self.chunk = (self.chunk / 2 / CHUNK_QUANTUM).max(1) * CHUNK_QUANTUM;
+        self.ask()
+    }
+
+    // ---- the status query
+
+    fn query_replied(&mut self, reply: &Reply) -> Verdict {
+        match reply.status {
+            308 => self.held(held(reply.range.as_deref())),
+            200..=299 if self.bound < self.size => {
+                // complete, it says, but the last byte was never sent
+                self.on_discrepancy("the session was closed before all bytes were sent".into())
+            }
+            200..=299 => Verdict::Stored(reply.evidence),
+            300..=399 => Verdict::BackOff(Cause::Redirected(reply.status)),
+            status if is_busy(status) => Verdict::BackOff(busy(reply)),
+            401 | 403 => Verdict::NewTempUpload(refused(reply)),
+            status => self.gone(status),
+        }
+    }
+
+    /// The next request is the query. A chunk that led here confirmed nothing.
+    fn ask(&mut self) -> Verdict {
+        self.idle += u32::from(self.next != Request::Query);
+        self.next = Request::Query;
+        Verdict::Continue
+    }
+
+    fn gone(&mut self, status: u16) -> Verdict {
+        self.troubles.sessions_lost += 1;
+        if self.troubles.sessions_lost >= MAX_SESSIONS_LOST {
+            Verdict::Park(ParkReason::SessionsLost, Cause::Gone(status))
+        } else {
+            Verdict::NewSession(Cause::Gone(status))
+        }
+    }
+
+    // ---- what the server holds
+
+    fn held(&mut self, held: Held) -> Verdict {
+        let bytes = match held {
+            Held::Malformed if self.malformed => {
+                return Verdict::NewSession(Cause::Nonsense("a Range that cannot be read, twice"));
+            }
+            Held::Malformed => {
+                self.malformed = true;
+                return self.ask();
+            }
+            Held::Nothing => 0,
+            Held::Bytes(bytes) => bytes,
+        };
+        self.malformed = false;
+        if bytes > self.bound {
+            Verdict::NewSession(Cause::Nonsense("it claims bytes that were never sent"))
+        } else if bytes == self.size {
+            self.finalizing()
+        } else if bytes < self.confirmed || (held == Held::Nothing && self.next != Request::Query) {
+            self.doubt(bytes)
+        } else {
+            self.advance(bytes)
+        }
+    }
+
+    /// Every byte is in, but a 308 is no success.
+    fn finalizing(&mut self) -> Verdict {
+        if self.attempts >= MAX_FINALIZING_ATTEMPTS {
+            return Verdict::NewSession(Cause::Finalizing);
+        }
+        if self.confirmed < self.size {
+            self.confirmed = self.size;
+            self.next = Request::Query;
+            return Verdict::Confirmed(ByteOffset::new(self.size));
+        }
+        Verdict::BackOff(Cause::Finalizing)
+    }
+
+    /// Less than it said before, or nothing at all: believed when a query says it again, once.
+    fn doubt(&mut self, bytes: u64) -> Verdict {
+        if !std::mem::replace(&mut self.doubted, true) || self.next != Request::Query {
+            return self.ask();
+        }
+        if std::mem::replace(&mut self.went_back, true) {
+            return Verdict::NewSession(Cause::Nonsense(
+                "it lost bytes that it had confirmed, twice",
+            ));
+        }
+        self.doubted = false;
+        self.confirmed = bytes;
+        self.go_on();
+        Verdict::Rewound(ByteOffset::new(bytes))
+    }
+
+    /// The server holds at least what it had said.
+    fn advance(&mut self, bytes: u64) -> Verdict {
+        let chunk_was_useless = self.next != Request::Query && bytes == self.confirmed;
+        let meant_accepted = std::mem::take(&mut self.saw_200);
+        self.doubted = false;
+        if bytes > self.confirmed {
+            self.says_200 |= meant_accepted;
+            (self.idle, self.refusals, self.attempts) = (0, 0, 0);
+            self.confirmed = bytes;
+            self.go_on();
+            return Verdict::Confirmed(ByteOffset::new(bytes));
+        }
+        self.idle += u32::from(chunk_was_useless);
+        self.go_on();
+        if self.idle >= PATIENCE {
+            Verdict::BackOff(Cause::NoProgress)
+        } else {
+            Verdict::Continue
+        }
+    }
+
+    /// The next request is the next chunk; an empty file is completed by the query itself.
+    fn go_on(&mut self) {
+        let len = self.chunk.min(self.size - self.confirmed);
+        self.next = if len == 0 {
+            Request::Query
+        } else {
+            Request::Chunk {
+                first: ByteOffset::new(self.confirmed),
+                len,
+            }
+        };
+    }
+}
+
+fn put_replied(reply: &Reply) -> Verdict {
+    match reply.status {
+        200..=299 => Verdict::Stored(reply.evidence),
+        300..=399 => Verdict::BackOff(Cause::Redirected(reply.status)),
+        status if is_busy(status) => Verdict::BackOff(busy(reply)),
+        _ => Verdict::NewTempUpload(refused(reply)),
+    }
+}
+
+/// May pass by itself: the same request can be right later.
+fn is_busy(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
+fn busy(reply: &Reply) -> Cause {
+    Cause::Busy(reply.status, reply.text.clone())
+}
+
+fn refused(reply: &Reply) -> Cause {
+    Cause::Refused(reply.status, reply.text.clone())
+}
