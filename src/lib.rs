@@ -33,4 +33,5 @@
 
 pub mod config;
 pub mod job;
+pub mod journal;
 pub mod transfer;

@@ -289,7 +289,9 @@ impl State {
     /// The file changed: this version will never be whole.
     pub fn supersede(self) -> Moved {
         match self {
-            Self::Queued | Self::Reserved(..) | Self::Uploading(..) => Ok(Self::Superseded),
+            Self::Queued | Self::Reserved(..) | Self::Uploading(..) | Self::Parked(_, None) => {
+                Ok(Self::Superseded)
+            }
             other => other.refuse("be superseded"),
         }
     }
@@ -449,6 +451,7 @@ mod tests {
                     "queued→superseded",
                     "reserved→superseded",
                     "uploading→superseded",
+                    "parked→superseded",
                 ],
             ),
             (

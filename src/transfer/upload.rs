@@ -116,6 +116,10 @@ pub struct Resume {
 
 /// One upload. See the module's documentation for how it is driven.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing that is forgiven once"
+)]
 pub struct Upload {
     size: u64,
     chunk: u64,

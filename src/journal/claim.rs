@@ -1,0 +1,77 @@
+//! Handing out jobs.
+
+use jiff::Timestamp;
+use rusqlite::named_params;
+
+use super::rows::{JOB_COLUMNS, job, millis, time};
+use super::{Journal, JournalError};
+use crate::job::Job;
+
+/// Which jobs are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Those of which the server knows nothing yet.
+    Queued,
+    /// Those that stopped somewhere on the way.
+    Interrupted,
+}
+
+impl Queue {
+    /// The very words of the two partial indexes, so that `SQLite` uses them.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Queued => "claimed = 0 AND state = 'queued'",
+            Self::Interrupted => {
+                "claimed = 0 AND state IN \
+                 ('reserved', 'uploading', 'uploaded', 'registering', 'registered')"
+            }
+        }
+    }
+}
+
+impl Journal {
+    /// Claims up to `limit` jobs that may go on at `now`, the longest waiting first.
+    ///
+    /// A claimed job belongs to the caller until it records a hold that releases it, or until the
+    /// journal is opened again.
+    pub async fn claim(
+        &self,
+        queue: Queue,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>, JournalError> {
+        let sql = format!(
+            "UPDATE jobs SET claimed = 1 WHERE id IN (SELECT id FROM jobs WHERE {} \
+             AND next_attempt_at <= :now ORDER BY next_attempt_at, id LIMIT :limit) \
+             RETURNING {JOB_COLUMNS}",
+            queue.condition()
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows =
+                statement.query_map(named_params! { ":now": millis(now), ":limit": limit }, job)?;
+            let mut jobs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            // RETURNING promises no order
+            jobs.sort_by_key(|job| job.id);
+            Ok(jobs)
+        })
+        .await
+    }
+
+    /// When the next job of this queue may go on; `None` when none waits.
+    pub async fn next_due(&self, queue: Queue) -> Result<Option<Timestamp>, JournalError> {
+        let sql = format!(
+            "SELECT next_attempt_at FROM jobs WHERE {} ORDER BY next_attempt_at LIMIT 1",
+            queue.condition()
+        );
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            rows.next()?
+                .map(|row| time(row.get("next_attempt_at")?))
+                .transpose()
+        })
+        .await
+    }
+}

@@ -1,0 +1,72 @@
+//! One daemon a journal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Held as long as the daemon lives; the kernel lets go of it when the process ends, however.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// The process that holds a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id, if it could be read.
+    pub pid: Option<u32>,
+}
+
+fn path_beside(journal: &Path) -> PathBuf {
+    let mut name = journal.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+impl Lock {
+    /// Takes the lock, or tells who has it.
+    pub(super) fn take(journal: &Path) -> io::Result<Result<Self, Holder>> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path_beside(journal))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                file.set_len(0)?;
+                file.rewind()?;
+                write!(file, "{}", std::process::id())?;
+                Ok(Ok(Self { _file: file }))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(Err(read_holder(&mut file))),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The daemon that holds this journal now, if any.
+pub(super) fn holder(journal: &Path) -> io::Result<Option<Holder>> {
+    let mut file = match File::open(path_beside(journal)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(None),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(read_holder(&mut file))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_holder(file: &mut File) -> Holder {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text);
+    Holder {
+        pid: read.ok().and_then(|_| text.trim().parse().ok()),
+    }
+}

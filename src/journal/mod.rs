@@ -1,0 +1,31 @@
+//! The journal: what the daemon knows, on disk, and the only room with SQL.
+//!
+//! One SQLite file, one process (a lock file says so), one writer thread. Whoever wants to
+//! write sends its work there; what waits together is committed together, with
+//! `synchronous=FULL`, and answered only after the commit. So a caller that has its answer
+//! may act on it even if the power fails in the next instant.
+//!
+//! Never here: deciding what is next. The journal hands out jobs and records moves; each
+//! move names the state that it expects and changes one row or none.
+
+mod claim;
+mod enqueue;
+mod health;
+mod lock;
+mod open;
+mod query;
+mod record;
+mod rows;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use claim::Queue;
+pub use enqueue::NewJob;
+pub use health::{AccountState, DaemonRow, WatchRow};
+pub use lock::Holder;
+pub use open::OpenError;
+pub use query::{Count, Filter, HistoryRow, JobRow, Reader};
+pub use record::{Entry, Hold};
+pub use writer::{Journal, JournalError};

@@ -1,0 +1,237 @@
+//! Reading the journal for reports: read-only, also while a daemon writes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::health::{daemon_row, watch_row};
+use super::open::{self, open_read_only};
+use super::rows::{JOB_COLUMNS, job, time, time_or_null};
+use super::{DaemonRow, Holder, JournalError, OpenError, WatchRow};
+use crate::job::{Job, JobId, StateName};
+
+/// A connection for reports.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// Which jobs to list; everything that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One of these states; empty: any.
+    pub states: Vec<StateName>,
+    /// Waiting for a next attempt.
+    pub waiting: bool,
+    /// This watch.
+    pub watch: Option<String>,
+    /// The remote name contains this text.
+    pub path: Option<String>,
+    /// These bytes of an md5.
+    pub md5: Option<[u8; 16]>,
+    /// This job.
+    pub id: Option<JobId>,
+    /// No more than this many, the newest.
+    pub limit: Option<usize>,
+}
+
+/// A job and what only reports need.
+#[derive(Debug, Clone)]
+pub struct JobRow {
+    /// The job.
+    pub job: Job,
+    /// `files` or `tabular`.
+    pub kind: String,
+    /// What failed last.
+    pub error: Option<String>,
+    /// When it may go on.
+    pub next_attempt_at: Option<Timestamp>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Jobs of one watch in one state.
+#[derive(Debug, Clone)]
+pub struct Count {
+    /// The watch.
+    pub watch: String,
+    /// The state.
+    pub state: StateName,
+    /// How many.
+    pub jobs: u64,
+    /// How many of them wait for a next attempt after a failure.
+    pub waiting: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Bytes of these that the server has confirmed.
+    pub confirmed: u64,
+}
+
+/// A line of a job's history.
+#[derive(Debug, Clone)]
+pub struct HistoryRow {
+    /// When.
+    pub at: Timestamp,
+    /// The state from then on.
+    pub state: String,
+    /// Why.
+    pub note: Option<String>,
+}
+
+impl Reader {
+    /// Opens the journal for reading.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self {
+            connection: open_read_only(path)?,
+            path: path.into(),
+        })
+    }
+
+    /// The daemon that holds the journal now, if one runs.
+    pub fn holder(&self) -> io::Result<Option<Holder>> {
+        open::holder(&self.path)
+    }
+
+    /// Calls `each` for every job that the filter lets through, oldest first.
+    pub fn jobs(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(JobRow) -> bool,
+    ) -> Result<(), JournalError> {
+        let (conditions, values) = filter.sql();
+        let newest = filter
+            .limit
+            .map_or(String::new(), |limit| format!("LIMIT {limit}"));
+        let sql = format!(
+            "SELECT * FROM (SELECT {JOB_COLUMNS}, kind, error, next_attempt_at, created_at, \
+             finished_at FROM jobs WHERE {conditions} ORDER BY id DESC {newest}) ORDER BY id"
+        );
+        let list = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if !each(job_row(row)?) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        list().map_err(|error| (&error).into())
+    }
+
+    /// How many jobs stand where.
+    pub fn counts(&self) -> Result<Vec<Count>, JournalError> {
+        self.all(
+            "SELECT watch, state, count(*) AS jobs, \
+             sum(next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL) AS waiting, \
+             sum(size) AS bytes, sum(coalesce(confirmed, 0)) AS confirmed \
+             FROM jobs GROUP BY watch, state ORDER BY watch, state",
+            count_row,
+        )
+    }
+
+    /// How the watches are doing.
+    pub fn watches(&self) -> Result<Vec<WatchRow>, JournalError> {
+        self.all("SELECT * FROM watches ORDER BY name", watch_row)
+    }
+
+    /// How the daemon that last used this journal is, or was, doing.
+    pub fn daemon(&self) -> Result<Option<DaemonRow>, JournalError> {
+        Ok(self.all("SELECT * FROM daemon", daemon_row)?.pop())
+    }
+
+    /// The most recent failure that still matters.
+    pub fn last_error(&self) -> Result<Option<String>, JournalError> {
+        let sql = "SELECT error FROM jobs WHERE error IS NOT NULL \
+                   AND state NOT IN ('done', 'superseded') ORDER BY failing_since DESC LIMIT 1";
+        Ok(self.all(sql, |row| row.get("error"))?.pop())
+    }
+
+    /// The whole history of a job.
+    pub fn history(&self, id: JobId) -> Result<Vec<HistoryRow>, JournalError> {
+        let sql = format!("SELECT at, state, note FROM history WHERE job = {id} ORDER BY rowid");
+        self.all(&sql, |row| {
+            Ok(HistoryRow {
+                at: time(row.get("at")?)?,
+                state: row.get("state")?,
+                note: row.get("note")?,
+            })
+        })
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, JournalError> {
+        let list = || -> rusqlite::Result<Vec<T>> {
+            self.connection.prepare(sql)?.query_map([], read)?.collect()
+        };
+        list().map_err(|error| (&error).into())
+    }
+}
+
+impl Filter {
+    fn sql(&self) -> (String, Vec<Value>) {
+        let mut conditions = vec!["1".to_owned()];
+        let mut values = Vec::new();
+        if !self.states.is_empty() {
+            let names: Vec<_> = self
+                .states
+                .iter()
+                .map(|state| format!("'{state}'"))
+                .collect();
+            conditions.push(format!("state IN ({})", names.join(", ")));
+        }
+        if self.waiting {
+            conditions.push("next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL".into());
+        }
+        if let Some(watch) = &self.watch {
+            conditions.push("watch = ?".into());
+            values.push(Value::Text(watch.clone()));
+        }
+        if let Some(text) = &self.path {
+            conditions.push("instr(remote_name, ?) > 0".into());
+            values.push(Value::Text(text.clone()));
+        }
+        if let Some(md5) = self.md5 {
+            conditions.push("md5 = ?".into());
+            values.push(Value::Blob(md5.to_vec()));
+        }
+        if let Some(JobId(id)) = self.id {
+            conditions.push("id = ?".into());
+            values.push(Value::Integer(id));
+        }
+        (conditions.join(" AND "), values)
+    }
+}
+
+fn job_row(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+    let next: i64 = row.get("next_attempt_at")?;
+    Ok(JobRow {
+        job: job(row)?,
+        kind: row.get("kind")?,
+        error: row.get("error")?,
+        next_attempt_at: (next > 0).then(|| time(next)).transpose()?,
+        created_at: time(row.get("created_at")?)?,
+        finished_at: time_or_null(row, "finished_at")?,
+    })
+}
+
+fn count_row(row: &Row<'_>) -> rusqlite::Result<Count> {
+    let number = |column: &str| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok(Count {
+        watch: row.get("watch")?,
+        state: super::rows::state_name(row)?,
+        jobs: number("jobs")?,
+        waiting: number("waiting")?,
+        bytes: number("bytes")?,
+        confirmed: number("confirmed")?,
+    })
+}

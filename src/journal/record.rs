@@ -1,0 +1,89 @@
+//! Recording what became of a claimed job.
+
+use jiff::Timestamp;
+
+use super::enqueue::note;
+use super::rows::{Standing, update};
+use super::{Journal, JournalError};
+use crate::job::{Job, StateName};
+
+/// Whether the job stays with its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The worker goes on with it.
+    Keep,
+    /// Anyone may claim it from this time on.
+    Until(Timestamp),
+}
+
+/// A move to record.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The job, already in its new state.
+    pub job: Job,
+    /// The state that the journal must have it in.
+    pub from: StateName,
+    /// Who has it next.
+    pub hold: Hold,
+    /// What failed, for people; `None` clears it.
+    pub error: Option<String>,
+    /// A line for the job's history; empty writes none unless the state's name changes.
+    pub note: String,
+}
+
+impl Journal {
+    /// Records the moves in one commit. The answer says for each whether it was applied: a job
+    /// that is no longer in the expected state (superseded meanwhile) is left alone, and the
+    /// worker must drop it.
+    pub async fn record(
+        &self,
+        entries: Vec<Entry>,
+        now: Timestamp,
+    ) -> Result<Vec<bool>, JournalError> {
+        self.write(move |connection| {
+            entries
+                .iter()
+                .map(|entry| apply(connection, entry, now))
+                .collect()
+        })
+        .await
+    }
+}
+
+fn apply(
+    connection: &rusqlite::Connection,
+    entry: &Entry,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let Entry {
+        job,
+        from,
+        hold,
+        error,
+        note: text,
+    } = entry;
+    let next_attempt_at = match hold {
+        Hold::Keep => None,
+        Hold::Until(at) => Some(*at),
+    };
+    let applied = update(
+        connection,
+        &job.state,
+        &Standing {
+            id: job.id,
+            expected: *from,
+            attempts: job.attempts,
+            failing_since: job.failing_since,
+            next_attempt_at,
+            error: error.as_deref(),
+            troubles: job.troubles,
+            claimed: *hold == Hold::Keep,
+            now,
+        },
+    )?;
+    let name = job.state.name();
+    if applied && (name != *from || !text.is_empty()) {
+        note(connection, job.id.0, now, name.as_str(), text)?;
+    }
+    Ok(applied)
+}

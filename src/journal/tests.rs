@@ -1,0 +1,354 @@
+//! The journal as its callers see it: a real file, opened again and again.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::job::{
+    ByteOffset, Fingerprint, HashState, Job, Md5, ParkReason, Progress, RemoteId, Reservation,
+    SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl, WatchName,
+};
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    journal: Option<Journal>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let journal = Some(Journal::open(&path).unwrap());
+        Self {
+            _folder: folder,
+            path,
+            journal,
+        }
+    }
+
+    fn journal(&self) -> Journal {
+        self.journal.clone().unwrap()
+    }
+
+    /// As after a restart. The writer lets go of the lock when its last handle is gone.
+    fn reopen(&mut self) {
+        self.journal = None;
+        self.journal = Some(loop {
+            match Journal::open(&self.path) {
+                Err(OpenError::Held { .. }) => std::thread::yield_now(),
+                other => break other.unwrap(),
+            }
+        });
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        let reader = Reader::open(&self.path).unwrap();
+        reader
+            .jobs(&Filter::default(), |row| {
+                jobs.push(row.job);
+                true
+            })
+            .unwrap();
+        jobs
+    }
+
+    fn enqueue(&self, files: &[(&str, u64)]) -> usize {
+        let files = files
+            .iter()
+            .map(|(name, ino)| NewJob {
+                sighting: sighting(name, *ino),
+                remote_name: (*name).into(),
+            })
+            .collect();
+        self.journal()
+            .enqueue(&watch(), "lab.data.raw", files, now())
+            .unwrap()
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn watch() -> WatchName {
+    WatchName::new("w")
+}
+
+fn sighting(name: &str, ino: u64) -> Sighting {
+    let seen = Fingerprint {
+        dev: u64::MAX,
+        ino,
+        size: 1 << 40,
+        mtime_ns: -1,
+        ctime_ns: i64::MAX,
+    };
+    Sighting {
+        path: Path::new(name).into(),
+        seen,
+    }
+}
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn claim(journal: &Journal, queue: Queue) -> Vec<Job> {
+    block(journal.claim(queue, 10, now())).unwrap()
+}
+
+fn record(journal: &Journal, from: StateName, job: Job, hold: Hold) -> Result<bool, JournalError> {
+    let entry = Entry {
+        job,
+        from,
+        hold,
+        error: None,
+        note: String::new(),
+    };
+    block(journal.record(vec![entry], now())).map(|applied| applied[0])
+}
+
+#[test]
+fn a_version_becomes_one_job_however_often_it_is_seen() {
+    let bench = Bench::new();
+    assert_eq!(bench.enqueue(&[("a", 1), ("b", u64::MAX)]), 2);
+    assert_eq!(bench.enqueue(&[("a", 1), ("b", u64::MAX)]), 0);
+    let unknown = bench
+        .journal()
+        .unknown(
+            &watch(),
+            vec![sighting("a", 1), sighting("a", 2), sighting("b", u64::MAX)],
+        )
+        .unwrap();
+    assert_eq!(unknown, [sighting("a", 2)]);
+    assert_eq!(bench.jobs()[1].seen, sighting("b", u64::MAX).seen);
+}
+
+#[test]
+fn a_newer_version_supersedes_those_that_are_not_stored_yet() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let claimed = claim(&bench.journal(), Queue::Queued).remove(0);
+    bench.enqueue(&[("a", 2), ("b", 1)]);
+    let states: Vec<_> = bench.jobs().iter().map(|job| job.state.name()).collect();
+    assert_eq!(
+        states,
+        [StateName::Superseded, StateName::Queued, StateName::Queued]
+    );
+    // and the worker that had the old one is told
+    let mut job = claimed;
+    job.state = job.state.reserve(reservation()).unwrap();
+    assert!(!record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
+}
+
+#[test]
+fn a_job_is_claimed_once_and_free_again_after_a_restart() {
+    let mut bench = Bench::new();
+    bench.enqueue(&[("a", 1), ("b", 1)]);
+    assert_eq!(claim(&bench.journal(), Queue::Queued).len(), 2);
+    assert_eq!(claim(&bench.journal(), Queue::Queued).len(), 0);
+    bench.reopen();
+    assert_eq!(claim(&bench.journal(), Queue::Queued).len(), 2);
+}
+
+#[test]
+fn a_job_that_backs_off_is_handed_out_when_its_time_has_come() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let job = claim(&bench.journal(), Queue::Queued).remove(0);
+    let later = now() + SignedDuration::from_secs(60);
+    assert!(record(&bench.journal(), StateName::Queued, job, Hold::Until(later)).unwrap());
+    assert!(claim(&bench.journal(), Queue::Queued).is_empty());
+    assert_eq!(
+        block(bench.journal().next_due(Queue::Queued)).unwrap(),
+        Some(later)
+    );
+    assert_eq!(
+        block(bench.journal().claim(Queue::Queued, 10, later))
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+fn reservation() -> Reservation {
+    let (temp, url) = (TempUploadId::new("t1"), TempUrl::new("http://127.0.0.1/u"));
+    Reservation {
+        temp,
+        url,
+        resumable: true,
+        at: now(),
+    }
+}
+
+/// The whole way, and every way out of it.
+fn ways() -> Vec<Vec<State>> {
+    let sums = Sums {
+        crc32c: u32::MAX,
+        md5: Some(Md5([7; 16])),
+    };
+    let progress = Progress {
+        session: SessionUrl::new("http://127.0.0.1/s"),
+        opened_at: now(),
+        confirmed: ByteOffset::ZERO,
+        bound: ByteOffset::new(1 << 20),
+        hash: HashState(vec![1, 2, 3]),
+    };
+    let reserved = State::Queued.reserve(reservation()).unwrap();
+    let uploading = reserved.clone().open_session(progress).unwrap();
+    let (at, bound) = (ByteOffset::new(1 << 20), ByteOffset::new(1 << 21));
+    let further = uploading
+        .clone()
+        .confirm(at, bound, HashState(vec![4]))
+        .unwrap();
+    let uploaded = further.clone().complete(sums).unwrap();
+    let registering = uploaded.clone().intend(now()).unwrap();
+    let again = registering.clone().intend(now()).unwrap();
+    let registered = again.clone().register(RemoteId::new("r1")).unwrap();
+    let done = registered.clone().finish().unwrap();
+    let parked = again.clone().park(ParkReason::RemoteDiffers).unwrap();
+    let no_md5 = reserved
+        .clone()
+        .complete(Sums { md5: None, ..sums })
+        .unwrap();
+    vec![
+        vec![
+            reserved.clone(),
+            uploading,
+            further,
+            uploaded,
+            registering,
+            again.clone(),
+            registered,
+            done,
+        ],
+        vec![
+            reserved.clone(),
+            no_md5.clone(),
+            no_md5.intend(now()).unwrap(),
+            parked,
+        ],
+        vec![reserved.clone(), reserved.clone().renew().unwrap()],
+        vec![reserved.clone().supersede().unwrap()],
+        vec![reserved.miss().unwrap()],
+    ]
+}
+
+#[test]
+fn every_state_reads_back_as_it_was_written() {
+    for way in ways() {
+        let bench = Bench::new();
+        bench.enqueue(&[("a", 1)]);
+        let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+        for state in way {
+            let from = std::mem::replace(&mut job.state, state).name();
+            assert!(record(&bench.journal(), from, job.clone(), Hold::Keep).unwrap());
+            assert_eq!(bench.jobs(), [job.clone()]);
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_job_is_handed_out_with_its_session() {
+    let mut bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+    for state in &ways()[0][..3] {
+        let from = std::mem::replace(&mut job.state, state.clone()).name();
+        record(&bench.journal(), from, job.clone(), Hold::Keep).unwrap();
+    }
+    bench.reopen();
+    assert_eq!(claim(&bench.journal(), Queue::Queued), []);
+    assert_eq!(claim(&bench.journal(), Queue::Interrupted), [job]);
+}
+
+#[test]
+fn an_impossible_record_is_refused_alone() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1), ("b", 1)]);
+    let mut jobs = claim(&bench.journal(), Queue::Queued);
+    let (mut good, mut bad) = (jobs.remove(0), jobs.remove(0));
+    good.state = good.state.reserve(reservation()).unwrap();
+    let mut way = ways().remove(0);
+    bad.state = match way.remove(2) {
+        // beyond the end of the file
+        State::Uploading(reservation, progress) => State::Uploading(
+            reservation,
+            Progress {
+                bound: ByteOffset::new(1 << 50),
+                ..progress
+            },
+        ),
+        other => other,
+    };
+    let journal = bench.journal();
+    let (one, two) = block(async {
+        let entry = |job: Job| {
+            let hold = Hold::Keep;
+            vec![Entry {
+                job,
+                from: StateName::Queued,
+                hold,
+                error: None,
+                note: String::new(),
+            }]
+        };
+        tokio::join!(
+            journal.record(entry(good), now()),
+            journal.record(entry(bad), now())
+        )
+    });
+    assert_eq!(one.unwrap(), [true]);
+    assert!(matches!(two, Err(JournalError::Rejected(_))));
+    let states: Vec<_> = bench.jobs().iter().map(|job| job.state.name()).collect();
+    assert_eq!(states, [StateName::Reserved, StateName::Queued]);
+}
+
+#[test]
+fn a_job_that_is_done_keeps_no_secret() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+    for state in ways().remove(0) {
+        let from = std::mem::replace(&mut job.state, state).name();
+        record(&bench.journal(), from, job.clone(), Hold::Keep).unwrap();
+    }
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    let urls: i64 = connection
+        .query_row(
+            "SELECT count(temp_url) + count(session_url) FROM jobs",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(urls, 0);
+}
+
+#[test]
+fn the_history_tells_the_way() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+    for state in ways().remove(0) {
+        let from = std::mem::replace(&mut job.state, state).name();
+        record(&bench.journal(), from, job.clone(), Hold::Keep).unwrap();
+    }
+    let history = Reader::open(&bench.path).unwrap().history(job.id).unwrap();
+    let states: Vec<_> = history.iter().map(|row| row.state.as_str()).collect();
+    let want = [
+        "queued",
+        "reserved",
+        "uploading",
+        "uploaded",
+        "registering",
+        "registered",
+        "done",
+    ];
+    assert_eq!(states, want);
+}
