@@ -259,6 +259,14 @@ fn a_chunk_that_is_not_the_last_moves_only_as_far_as_the_server_says() {
                 ("query", Held(2), "confirmed 2"),
             ],
         ),
+    ] {
+        talk(row, &mut fresh(), turns);
+    }
+}
+
+#[test]
+fn a_chunk_that_is_refused_or_lost_is_asked_about_before_anything_is_sent_again() {
+    for (row, turns) in [
         (
             "200 that meant accepted is remembered",
             &[
@@ -266,7 +274,7 @@ fn a_chunk_that_is_not_the_last_moves_only_as_far_as_the_server_says() {
                 ("chunk 0+2", Status(200), "continue"),
                 ("query", Held(2), "confirmed 2"),
                 ("chunk 2+2", Status(200), "stored"),
-            ],
+            ][..],
         ),
         (
             "200 that meant closed early is never success",
