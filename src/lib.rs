@@ -34,4 +34,5 @@
 pub mod config;
 pub mod job;
 pub mod journal;
+pub mod redivis;
 pub mod transfer;

@@ -1,0 +1,438 @@
+//! The calls of Redivis' API that the daemon makes. Each is one request.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::warn;
+use url::Url;
+
+use super::address::{resource, sendable};
+use super::error::ApiError;
+use super::redact::Secrets;
+use super::shapes::{self, Complaint};
+use super::wire::{self, Body, ERROR_CAP, RESULT_CAP};
+use super::{Bearer, Client};
+use crate::job::{Md5, RemoteId, TempUploadId, TempUrl};
+
+/// Temp uploads, or files, that one request may hold.
+pub const BATCH_LIMIT: usize = 1000;
+
+/// One temp upload to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TempUploadRequest {
+    /// The remote name.
+    pub name: String,
+    /// Bytes, exactly.
+    pub size: u64,
+    /// Whether it is sent in a resumable session.
+    pub resumable: bool,
+}
+
+/// A place that Redivis made for the bytes of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TempUpload {
+    /// What the registration names.
+    pub id: TempUploadId,
+    /// Where the bytes go.
+    pub url: TempUrl,
+    /// As asked for.
+    pub size: u64,
+    /// As asked for.
+    pub resumable: bool,
+}
+
+/// One file to add to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The remote name; may hold `/`.
+    pub name: String,
+    /// The temp upload that holds its bytes.
+    pub temp: TempUploadId,
+}
+
+/// A file as Redivis says it has added it. Not yet compared with anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredFile {
+    /// Redivis' id.
+    pub id: RemoteId,
+    /// As registered.
+    pub name: String,
+    /// Bytes that Redivis holds.
+    pub size: u64,
+    /// Of the bytes that Redivis holds.
+    pub md5: Md5,
+}
+
+/// A file in a table's listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Redivis' id.
+    pub id: RemoteId,
+    /// As registered.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Of those bytes.
+    pub md5: Md5,
+    /// When it was added, where the listing says so.
+    pub added_at: Option<jiff::Timestamp>,
+}
+
+/// What `check --online` wants to know of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its name.
+    pub name: Option<String>,
+    /// The full reference, as Redivis writes it.
+    pub qualified_reference: Option<String>,
+    /// Whether it holds files. `None`: the answer does not say.
+    pub is_file_index: Option<bool>,
+}
+
+/// What `check --online` wants to know of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetInfo {
+    /// Its name.
+    pub name: Option<String>,
+    /// The full reference, as Redivis writes it.
+    pub qualified_reference: Option<String>,
+    /// Whether there is an unreleased version to add files to.
+    pub has_next_version: bool,
+}
+
+impl Client {
+    /// Asks for places for bytes. Harmless to repeat: an unused one expires.
+    ///
+    /// The answer is checked as a whole, since a wrong order would mix files up: number, sizes and
+    /// `resumable` as asked, no id or URL twice, every URL absolute and safe to send to.
+    ///
+    /// # Panics
+    /// With more than [`BATCH_LIMIT`].
+    pub async fn create_temp_uploads(
+        &self,
+        table: &str,
+        wanted: &[TempUploadRequest],
+    ) -> Result<Vec<TempUpload>, ApiError> {
+        assert!(
+            wanted.len() <= BATCH_LIMIT,
+            "a batch is at most {BATCH_LIMIT}"
+        );
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body = shapes::NewTempUploads {
+            temp_uploads: wanted
+                .iter()
+                .map(|one| shapes::NewTempUpload {
+                    name: &one.name,
+                    size: one.size,
+                    resumable: one.resumable,
+                })
+                .collect(),
+        };
+        let url = self.locate("tables", table, "/tempUploads")?;
+        let list: shapes::List<shapes::TempUpload> = self.post(url, &body).await?;
+        as_asked(wanted, list.results).map_err(ApiError::nonsense)
+    }
+
+    /// Adds files to a table. Not idempotent: unless the error says
+    /// [`certainly_not_applied`](ApiError::certainly_not_applied), look before repeating it.
+    ///
+    /// # Panics
+    /// With more than [`BATCH_LIMIT`].
+    pub async fn register_files(
+        &self,
+        table: &str,
+        files: &[Registration],
+    ) -> Result<Vec<RegisteredFile>, ApiError> {
+        assert!(
+            files.len() <= BATCH_LIMIT,
+            "a batch is at most {BATCH_LIMIT}"
+        );
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body = shapes::NewFiles {
+            files: files
+                .iter()
+                .map(|file| shapes::NewFile {
+                    name: &file.name,
+                    temp_upload_id: file.temp.as_str(),
+                })
+                .collect(),
+        };
+        let url = self.locate("tables", table, "/rawFiles")?;
+        let list: shapes::List<shapes::RawFile> = self.post(url, &body).await?;
+        same_count(files.len(), list.results.len()).map_err(ApiError::nonsense)?;
+        list.results.into_iter().map(registered).collect()
+    }
+
+    /// A table, if the token may see it.
+    pub async fn table(&self, table: &str) -> Result<TableInfo, ApiError> {
+        let url = self.locate("tables", table, "")?;
+        let table: shapes::Table = self.call(Method::GET, url, None).await?;
+        Ok(TableInfo {
+            name: table.name,
+            qualified_reference: table.qualified_reference,
+            is_file_index: table.is_file_index,
+        })
+    }
+
+    /// A dataset, if the token may see it.
+    pub async fn dataset(&self, dataset: &str) -> Result<DatasetInfo, ApiError> {
+        let url = self.locate("datasets", dataset, "")?;
+        let dataset: shapes::Dataset = self.call(Method::GET, url, None).await?;
+        Ok(DatasetInfo {
+            name: dataset.name,
+            qualified_reference: dataset.qualified_reference,
+            has_next_version: dataset.next_version.is_some(),
+        })
+    }
+
+    pub(super) fn locate(&self, kind: &str, reference: &str, rest: &str) -> Result<Url, ApiError> {
+        resource(self.endpoint(), kind, reference, rest).ok_or_else(|| ApiError::Refused {
+            status: 400,
+            code: None,
+            text: "this is no reference to a table or dataset".into(),
+        })
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| ApiError::nonsense(format!("cannot write the request: {error}")))?;
+        self.call(Method::POST, url, Some(body)).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, ApiError> {
+        let token = self.token();
+        within(self.limits().request, async {
+            let response = self.ask(method, url, body, &token).await?;
+            read_json(response, &Secrets::of_token(&token)).await
+        })
+        .await
+    }
+
+    /// Sends one request; an answer is returned only with status 200, 201 or 202.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        token: &Bearer,
+    ) -> Result<Response, ApiError> {
+        let secrets = Secrets::of_token(token);
+        let mut request = self.request(method, url, token);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() || error.is_builder() => {
+                return Err(ApiError::NotReached {
+                    text: secrets.error(error),
+                });
+            }
+            Err(error) => return Err(lost(&secrets, error)),
+        };
+        self.note(response.headers(), &secrets);
+        match response.status() {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => Ok(response),
+            _ => Err(self.failure(response, &secrets).await),
+        }
+    }
+
+    /// What every answer says besides its result.
+    fn note(&self, headers: &HeaderMap, secrets: &Secrets) {
+        if let Some(warning) = wire::header(headers, "x-redivis-warning") {
+            warn!("Redivis warns: {}", secrets.line(warning));
+        }
+        let number = |name| wire::header(headers, name)?.trim().parse().ok();
+        self.budget().learn(
+            number("x-ratelimit-limit"),
+            number("x-ratelimit-remaining"),
+            Instant::now(),
+        );
+    }
+
+    async fn failure(&self, response: Response, secrets: &Secrets) -> ApiError {
+        let status = response.status();
+        let retry_after = wire::pause(response.headers());
+        if status.is_success() || status.is_redirection() || status.is_informational() {
+            let kind = if status.is_redirection() {
+                "a redirect"
+            } else {
+                "an unknown success"
+            };
+            return ApiError::nonsense(format!("{kind} ({})", status.as_u16()));
+        }
+        let body = Body::read(response, ERROR_CAP).await.text();
+        let error = classify(status, retry_after, &body, secrets);
+        if let ApiError::Throttled { retry_after, .. } = &error {
+            let pause = retry_after.unwrap_or_default();
+            self.budget().pause(Instant::now() + pause);
+        }
+        error
+    }
+}
+
+fn classify(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: &str,
+    secrets: &Secrets,
+) -> ApiError {
+    let complaint = Complaint::read(body);
+    let code = complaint.code.map(|code| secrets.line(&code));
+    let text = secrets.line(&complaint.text.unwrap_or_else(|| {
+        if wire::is_page(body.as_bytes()) {
+            "an HTML page instead of a reason".into()
+        } else if body.trim().is_empty() || code.is_some() {
+            status
+                .canonical_reason()
+                .unwrap_or("no reason given")
+                .into()
+        } else {
+            body.to_owned()
+        }
+    }));
+    let number = status.as_u16();
+    match number {
+        401 => ApiError::Auth {
+            status: number,
+            text,
+            scope: complaint.scope.map(|scope| secrets.line(&scope)),
+        },
+        403 if code.as_deref() == Some("insufficient_scope") => ApiError::Auth {
+            status: number,
+            text,
+            scope: complaint.scope.map(|scope| secrets.line(&scope)),
+        },
+        // The proxy in between wants a password: Redivis never saw the request.
+        407 => ApiError::NotReached { text },
+        429 => ApiError::Throttled {
+            status: number,
+            retry_after,
+        },
+        503 if retry_after.is_some() => ApiError::Throttled {
+            status: number,
+            retry_after,
+        },
+        // 425 is "too early", 499 a hop that gave up.
+        408 | 425 | 499 | 500.. => ApiError::Unavailable {
+            status: Some(number),
+            text,
+        },
+        _ => ApiError::Refused {
+            status: number,
+            code,
+            text,
+        },
+    }
+}
+
+/// The result, or `Unavailable` when the limit is over first.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ApiError>> + Send,
+) -> Result<T, ApiError> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(ApiError::Unavailable {
+            status: None,
+            text: format!("no complete answer within {limit:?}"),
+        })
+    })
+}
+
+/// A connection that failed after something may have been sent.
+pub(super) fn lost(secrets: &Secrets, error: reqwest::Error) -> ApiError {
+    ApiError::Unavailable {
+        status: None,
+        text: secrets.error(error),
+    }
+}
+
+async fn read_json<T: DeserializeOwned>(
+    response: Response,
+    secrets: &Secrets,
+) -> Result<T, ApiError> {
+    let bytes = match Body::read(response, RESULT_CAP).await {
+        Body::Whole(bytes) => bytes,
+        Body::Cut(_) => return Err(ApiError::nonsense("a result of more than 8 MiB")),
+        Body::Broken(_, error) => return Err(lost(secrets, error)),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ApiError::nonsense(if wire::is_page(&bytes) {
+            "an HTML page, as of a captive portal or a login".into()
+        } else {
+            secrets.line(&format!("JSON of another shape, {error}"))
+        })
+    })
+}
+
+fn as_asked(
+    wanted: &[TempUploadRequest],
+    given: Vec<shapes::TempUpload>,
+) -> Result<Vec<TempUpload>, String> {
+    same_count(wanted.len(), given.len())?;
+    let mut ids = HashSet::new();
+    let mut urls = HashSet::new();
+    for (at, (wanted, given)) in wanted.iter().zip(&given).enumerate() {
+        let wrong = |what| Err(format!("temp upload {at} has {what}"));
+        if given.size.is_some_and(|size| size.0 != wanted.size) {
+            return wrong("another size than asked for");
+        }
+        if given.resumable.is_some_and(|yes| yes != wanted.resumable) {
+            return wrong("another `resumable` than asked for");
+        }
+        if given.id.is_empty() || !ids.insert(&given.id) {
+            return wrong("no id of its own");
+        }
+        if sendable(&given.url).is_none() {
+            return wrong("a URL that is not absolute and https");
+        }
+        if !urls.insert(&given.url) {
+            return wrong("no URL of its own");
+        }
+    }
+    Ok(wanted
+        .iter()
+        .zip(given)
+        .map(|(wanted, given)| TempUpload {
+            id: TempUploadId::new(given.id),
+            url: TempUrl::new(given.url),
+            size: wanted.size,
+            resumable: wanted.resumable,
+        })
+        .collect())
+}
+
+fn same_count(wanted: usize, given: usize) -> Result<(), String> {
+    if wanted == given {
+        return Ok(());
+    }
+    Err(format!("{given} results for {wanted}"))
+}
+
+fn registered(file: shapes::RawFile) -> Result<RegisteredFile, ApiError> {
+    Ok(RegisteredFile {
+        md5: Md5::parse(&file.md5_hash)
+            .map_err(|_| ApiError::nonsense("a file whose md5Hash is no md5"))?,
+        id: RemoteId::new(file.id),
+        name: file.name,
+        size: file.size.0,
+    })
+}

@@ -1,0 +1,284 @@
+//! The files of a table: an Arrow stream, read row by row and never held as a whole.
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, RecordBatch};
+use arrow_ipc::reader::StreamDecoder;
+use arrow_schema::{DataType, TimeUnit};
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use reqwest::{Method, Response};
+
+use super::api::{RemoteFile, lost, within};
+use super::error::ApiError;
+use super::redact::Secrets;
+use super::{Client, wire};
+use crate::job::{Md5, RemoteId};
+
+/// About ten million files.
+const LISTING_CAP: u64 = 1024 * 1024 * 1024;
+/// What one batch of rows may take before it can be read: the memory that a listing needs.
+const BATCH_CAP: u64 = 256 * 1024 * 1024;
+
+/// How an Arrow stream ends when its writer finished it.
+const END_OF_STREAM: [u8; 4] = [0; 4];
+
+impl Client {
+    /// The files of a table whose names are `wanted`. Only those are kept.
+    ///
+    /// All or nothing: a listing that was cut off is an error, since a missing row would be taken
+    /// for a file that is not there. A row of a wanted name without a readable size or md5 is an
+    /// error too.
+    pub async fn list_files(
+        &self,
+        table: &str,
+        mut wanted: impl FnMut(&str) -> bool + Send,
+    ) -> Result<Vec<RemoteFile>, ApiError> {
+        let mut url = self.locate("tables", table, "/rawFiles")?;
+        url.set_query(Some("format=arrow"));
+        let token = self.token();
+        let limits = self.limits();
+        within(limits.listing, async {
+            let response = within(limits.request, self.ask(Method::GET, url, None, &token)).await?;
+            let secrets = Secrets::of_token(&token);
+            self.read_listing(response, &secrets, &mut wanted).await
+        })
+        .await
+    }
+
+    async fn read_listing(
+        &self,
+        mut response: Response,
+        secrets: &Secrets,
+        wanted: &mut (impl FnMut(&str) -> bool + Send),
+    ) -> Result<Vec<RemoteFile>, ApiError> {
+        // Without either, the end of the connection is the end of the body, and a broken one
+        // looks the same.
+        let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING]
+            .iter()
+            .any(|name| response.headers().contains_key(name));
+        let mut listing = Listing::new();
+        loop {
+            let chunk = within(self.limits().stall, async {
+                response.chunk().await.map_err(|error| lost(secrets, error))
+            });
+            match chunk.await? {
+                Some(bytes) => listing
+                    .feed(bytes, wanted)
+                    .map_err(|what| ApiError::nonsense(secrets.line(&what)))?,
+                None => break,
+            }
+        }
+        listing
+            .finish(has_length)
+            .map_err(|what| ApiError::nonsense(secrets.line(&what)))
+    }
+}
+
+/// A listing on its way in.
+struct Listing {
+    decoder: StreamDecoder,
+    files: Vec<RemoteFile>,
+    bytes: u64,
+    /// Since the last complete batch.
+    pending: u64,
+    start: Vec<u8>,
+    tail: [u8; 4],
+}
+
+impl Listing {
+    fn new() -> Self {
+        Self {
+            decoder: StreamDecoder::new(),
+            files: Vec::new(),
+            bytes: 0,
+            pending: 0,
+            start: Vec::new(),
+            tail: [1; 4],
+        }
+    }
+
+    fn feed(&mut self, bytes: Bytes, wanted: &mut impl FnMut(&str) -> bool) -> Result<(), String> {
+        let length = bytes.len() as u64;
+        self.bytes += length;
+        self.pending += length;
+        if self.bytes > LISTING_CAP || self.pending > BATCH_CAP {
+            return Err("a listing larger than any table's".into());
+        }
+        self.watch_ends(&bytes)?;
+        let mut buffer = bytes.into();
+        loop {
+            let batch = self
+                .decoder
+                .decode(&mut buffer)
+                .map_err(|error| format!("no Arrow stream: {error}"))?;
+            let Some(batch) = batch else {
+                return Ok(());
+            };
+            self.pending = buffer.len() as u64;
+            Rows::of(&batch)?.collect(wanted, &mut self.files)?;
+        }
+    }
+
+    /// Keeps the last bytes, and knows a page for people by the first.
+    fn watch_ends(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if self.start.len() < 64 {
+            self.start.extend(bytes.iter().take(64));
+            if wire::is_page(&self.start) {
+                return Err("an HTML page, as of a captive portal or a login".into());
+            }
+        }
+        let tail = &bytes[bytes.len().saturating_sub(4)..];
+        self.tail.rotate_left(tail.len());
+        self.tail[4 - tail.len()..].copy_from_slice(tail);
+        Ok(())
+    }
+
+    fn finish(mut self, has_length: bool) -> Result<Vec<RemoteFile>, String> {
+        self.decoder
+            .finish()
+            .map_err(|_| "an Arrow stream that ends in the middle".to_owned())?;
+        if self.decoder.schema().is_none() {
+            return Err("an empty body instead of an Arrow stream".into());
+        }
+        if !has_length && self.tail != END_OF_STREAM {
+            return Err("an Arrow stream that may have been cut off".into());
+        }
+        Ok(self.files)
+    }
+}
+
+/// The columns of one batch, found by name.
+struct Rows<'a> {
+    id: &'a dyn Array,
+    name: &'a dyn Array,
+    size: &'a dyn Array,
+    md5: &'a dyn Array,
+    added_at: Option<&'a dyn Array>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<Self, String> {
+        let column = |name: &str| {
+            batch
+                .column_by_name(name)
+                .map(AsRef::as_ref)
+                .ok_or_else(|| format!("a listing without the column {name}"))
+        };
+        Ok(Self {
+            id: column("file_id")?,
+            name: column("file_name")?,
+            size: column("size")?,
+            md5: column("md5_hash")?,
+            added_at: column("added_at").ok(),
+        })
+    }
+
+    fn collect(
+        &self,
+        wanted: &mut impl FnMut(&str) -> bool,
+        files: &mut Vec<RemoteFile>,
+    ) -> Result<(), String> {
+        for row in 0..self.name.len() {
+            let name = text(self.name, row).ok_or("a listing whose file_name is no text")?;
+            if wanted(&name) {
+                files.push(self.file(name, row)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, name: String, row: usize) -> Result<RemoteFile, String> {
+        let unreadable = |column: &str| format!("a listing whose {column} cannot be read");
+        Ok(RemoteFile {
+            id: text(self.id, row)
+                .map(RemoteId::new)
+                .ok_or_else(|| unreadable("file_id"))?,
+            name,
+            size: number(self.size, row).ok_or_else(|| unreadable("size"))?,
+            md5: md5(self.md5, row).ok_or_else(|| unreadable("md5_hash"))?,
+            added_at: self.added_at.and_then(|column| moment(column, row)),
+        })
+    }
+}
+
+fn text(column: &dyn Array, row: usize) -> Option<String> {
+    if column.is_null(row) {
+        return None;
+    }
+    match column.data_type() {
+        DataType::Utf8 => Some(column.as_string::<i32>().value(row).to_owned()),
+        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row).to_owned()),
+        DataType::Utf8View => Some(column.as_string_view().value(row).to_owned()),
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary_opt()?;
+            let key = number(dictionary.keys(), row)?;
+            text(dictionary.values().as_ref(), usize::try_from(key).ok()?)
+        }
+        _ => None,
+    }
+}
+
+fn number(column: &dyn Array, row: usize) -> Option<u64> {
+    if column.is_null(row) {
+        return None;
+    }
+    let signed = match column.data_type() {
+        DataType::Int8 => i64::from(column.as_primitive::<Int8Type>().value(row)),
+        DataType::Int16 => i64::from(column.as_primitive::<Int16Type>().value(row)),
+        DataType::Int32 => i64::from(column.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row),
+        DataType::UInt8 => i64::from(column.as_primitive::<UInt8Type>().value(row)),
+        DataType::UInt16 => i64::from(column.as_primitive::<UInt16Type>().value(row)),
+        DataType::UInt32 => i64::from(column.as_primitive::<UInt32Type>().value(row)),
+        DataType::UInt64 => return Some(column.as_primitive::<UInt64Type>().value(row)),
+        _ => return text(column, row)?.trim().parse().ok(),
+    };
+    u64::try_from(signed).ok()
+}
+
+fn md5(column: &dyn Array, row: usize) -> Option<Md5> {
+    let raw = match column.data_type() {
+        _ if column.is_null(row) => return None,
+        DataType::Binary => column.as_binary::<i32>().value(row),
+        DataType::LargeBinary => column.as_binary::<i64>().value(row),
+        DataType::FixedSizeBinary(_) => column.as_fixed_size_binary().value(row),
+        _ => {
+            let text = text(column, row)?;
+            return Md5::parse(text.trim()).ok();
+        }
+    };
+    raw.try_into()
+        .map(Md5)
+        .ok()
+        .or_else(|| Md5::parse(std::str::from_utf8(raw).ok()?).ok())
+}
+
+fn moment(column: &dyn Array, row: usize) -> Option<Timestamp> {
+    if column.is_null(row) {
+        return None;
+    }
+    match column.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            Timestamp::from_second(column.as_primitive::<TimestampSecondType>().value(row))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            let value = column.as_primitive::<TimestampMillisecondType>().value(row);
+            Timestamp::from_millisecond(value)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let value = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            Timestamp::from_microsecond(value)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            let value = column.as_primitive::<TimestampNanosecondType>().value(row);
+            Timestamp::from_nanosecond(value.into())
+        }
+        _ => return text(column, row)?.trim().parse().ok(),
+    }
+    .ok()
+}

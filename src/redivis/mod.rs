@@ -1,0 +1,51 @@
+//! The only HTTP client: asks Redivis, and carries bytes to the addresses that it gave.
+//!
+//! ```text
+//! api ──────┐                       ┌── shapes, listing   what the answers look like
+//!           ├── client ── wire ─────┤
+//! upload ───┘     │                 └── error             what an answer means for the job
+//!    │            └── bearer, address                     who may see the token; which URL is fit
+//!    └── outgoing                                         exactly as many bytes as announced
+//! retry_after, budget                                     when to ask again; how often at most
+//! ```
+//!
+//! Promises:
+//!
+//! - One call is one request. Nothing is repeated and no redirect is followed. Underneath, hyper
+//!   picks another connection when a pooled one turns out dead *before a byte of the request was
+//!   written*; that is no repetition, since nobody can have seen the request.
+//! - Nothing hangs: every call ends, by an answer or by one of [`Limits`].
+//! - A body is exactly as long as announced, or the connection is dropped.
+//! - Answers are bounded, whatever their length says: 64 KiB for errors, 8 MiB for results.
+//! - No error, no `Debug` and no log line holds the token or the secret part of a URL, even where
+//!   the server repeats it.
+//!
+//! It never retries, never waits for a better time, and knows neither the journal nor the
+//! upload protocol: [`Answer`] is what was seen, and what follows from it is for others to say.
+
+mod address;
+mod api;
+mod bearer;
+mod budget;
+mod client;
+mod error;
+mod listing;
+mod outgoing;
+mod redact;
+mod retry_after;
+mod shapes;
+mod upload;
+mod wire;
+
+pub use address::session_from;
+pub use api::{
+    BATCH_LIMIT, DatasetInfo, RegisteredFile, Registration, RemoteFile, TableInfo, TempUpload,
+    TempUploadRequest,
+};
+pub use bearer::Bearer;
+pub use budget::Budget;
+pub use client::{BuildError, Client, Limits, REQUEST_TIMEOUT};
+pub use error::ApiError;
+pub use outgoing::{BodySource, UploadBody};
+pub use retry_after::{LONGEST_PAUSE, parse as parse_retry_after};
+pub use upload::{Answer, Lost, Reply};

@@ -1,0 +1,175 @@
+//! Texts from elsewhere, made fit for logs and terminals: one line, short, no secrets.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::Bearer;
+
+/// Characters of a server's text that people get to see.
+pub(super) const LINE_LIMIT: usize = 300;
+
+/// Parts of a URL shorter than this are no secrets, and replacing them would garble the text.
+const SHORTEST_SECRET: usize = 6;
+
+/// What must not appear in a text: the longest first, so that no part of it is left over.
+pub(super) struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// The token of the request.
+    pub fn of_token(token: &Bearer) -> Self {
+        Self(vec![token.expose().to_owned()])
+    }
+
+    /// The token, and all of the URL behind its host, whole and in parts, as it is and decoded:
+    /// a server that complains likes to repeat them.
+    pub fn of_upload(token: &Bearer, url: &Url) -> Self {
+        let query = url.query().unwrap_or_default();
+        let mut parts = vec![url.path().to_owned(), query.to_owned()];
+        parts.extend(url.path().split('/').map(str::to_owned));
+        for pair in query.split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            parts.push(value.to_owned());
+            parts.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
+        }
+        parts.retain(|part| part.len() >= SHORTEST_SECRET);
+        parts.push(token.expose().to_owned());
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        parts.dedup();
+        Self(parts)
+    }
+
+    /// One line for people: secrets and the far ends of URLs left out, control characters escaped.
+    pub fn line(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.0 {
+            text = text.replace(secret.as_str(), "…");
+        }
+        one_line(&origins_only(&text))
+    }
+
+    /// An HTTP error with everything that caused it. `error.without_url()` comes first: reqwest
+    /// prints the full address.
+    pub fn error(&self, error: reqwest::Error) -> String {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        self.line(&text)
+    }
+}
+
+/// `https://host/path?query` becomes `https://host/…`: whatever stands behind the host may be a secret.
+fn origins_only(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, url) = rest.split_at(at + 3);
+        out.push_str(head);
+        let ends = |c: char| c.is_whitespace() || "\"'<>()".contains(c);
+        let (url, tail) = url.split_at(url.find(ends).unwrap_or(url.len()));
+        let (host, path) = url.split_at(url.find(['/', '?', '#', '\\']).unwrap_or(url.len()));
+        out.push_str(host.rsplit('@').next().unwrap_or_default());
+        out.push_str(if path.is_empty() { "" } else { "/…" });
+        rest = tail;
+    }
+    out + rest
+}
+
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut length = 0;
+    for (at, word) in text.split_whitespace().enumerate() {
+        let space = if at == 0 { "" } else { " " };
+        for c in space.chars().chain(word.chars()) {
+            if length == LINE_LIMIT {
+                line.push('…');
+                return line;
+            }
+            length += 1;
+            if c.is_control() || turns_direction(c) {
+                line.extend(c.escape_unicode());
+            } else {
+                line.push(c);
+            }
+        }
+    }
+    line
+}
+
+/// Characters that change the direction of what follows, or hide in it.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn secrets() -> Secrets {
+        let url = "https://up.example/bucket/se-cret?X-Sig=ab%2Fcdefgh&upload_id=geheim";
+        Secrets::of_upload(&Bearer::new("t0k3n").unwrap(), &Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn a_text_becomes_one_line_without_secrets() {
+        for (text, want) in [
+            ("all\n  is\twell \r\n", "all is well"),
+            ("bell\u{7} esc\u{1b}[31m", "bell\\u{7} esc\\u{1b}[31m"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+            ("sent Bearer t0k3n!", "sent Bearer …!"),
+            (
+                "see https://docs.example/help?a=1.",
+                "see https://docs.example/…",
+            ),
+            ("(https://docs.example) ok", "(https://docs.example) ok"),
+            (
+                "http://me:pw@proxy.example:3128/ refused",
+                "http://proxy.example:3128/… refused",
+            ),
+            (
+                "no <a>https://up.example/bucket/se-cret?X-Sig=ab%2Fcdefgh&upload_id=geheim</a>",
+                "no <a>https://up.example…/…</a>",
+            ),
+            ("GET /bucket/se-cret", "GET …"),
+            (
+                "object se-cret, signature ab/cdefgh, id geheim",
+                "object …, signature …, id …",
+            ),
+            (
+                "X-Sig=ab%2Fcdefgh&amp;upload_id=geheim",
+                "X-Sig=…&amp;upload_id=…",
+            ),
+        ] {
+            assert_eq!(secrets().line(text), want);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_after_the_secrets_were_taken_out() {
+        let text = format!("{}geheim", "x".repeat(LINE_LIMIT - 3));
+        let line = secrets().line(&text);
+        assert!(!line.contains("geh"), "{line}");
+        assert_eq!(
+            secrets().line(&"ä".repeat(9999)).chars().count(),
+            LINE_LIMIT + 1
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_gets_through(before in "\\PC{0,40}", after in "\\PC{0,400}") {
+            for secret in ["t0k3n", "geheim", "ab/cdefgh", "se-cret"] {
+                let line = secrets().line(&format!("{before}{secret}{after}"));
+                prop_assert!(!line.contains(secret), "{}", line);
+                prop_assert!(!line.contains('\n'));
+            }
+        }
+    }
+}
