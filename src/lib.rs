@@ -31,6 +31,7 @@
 //! - The server decides how many bytes it holds; the journal's offset is a lower bound.
 //! - Done means: the registered md5 is the md5 of the bytes that were read here.
 
+pub mod beneath;
 pub mod config;
 pub mod job;
 pub mod journal;
