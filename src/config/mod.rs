@@ -33,6 +33,8 @@ pub use settings::{
 };
 pub use token::{Token, TokenError, read_token};
 
+use crate::job::printable;
+
 use section::Notes;
 use value::Complaint;
 
@@ -47,7 +49,8 @@ const LONGEST: u64 = 1 << 20;
 pub enum LoadError {
     /// The file is not there or not ours to read.
     #[error(
-        "cannot read the configuration {file:?}: {source}\n  hint: {}",
+        "cannot read the configuration {}: {source}\n  hint: {}",
+        printable(file),
         unreadable_hint(source)
     )]
     Unreadable {

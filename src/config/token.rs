@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::environment::Environment;
 use super::settings::Redivis;
+use crate::job::printable;
 
 /// `redivis.token_file`, unless the configuration names another.
 pub(super) const DEFAULT_TOKEN_FILE: &str = "/etc/redivis-drop/token";
@@ -53,7 +54,8 @@ pub enum TokenError {
         "there is no Redivis token: no systemd credential `redivis-token`, {}, and \
          REDIVIS_API_TOKEN is not set\n  hint: make a token with the scope data.edit in your \
          Redivis workspace, write it to {} and chmod 600 it",
-        none_in(file.as_deref()), advised(file.as_deref())
+        none_in(file.as_deref()),
+        printable(file.as_deref().unwrap_or(Path::new(DEFAULT_TOKEN_FILE)))
     )]
     Missing {
         /// The token file that was looked for.
@@ -61,15 +63,20 @@ pub enum TokenError {
     },
     /// The configuration names a file that is not there.
     #[error(
-        "the token file {file:?} does not exist\n  hint: write the token to it, or correct \
-         `redivis.token_file`"
+        "the token file {} does not exist\n  hint: write the token to it, or correct \
+         `redivis.token_file`",
+        printable(file)
     )]
     NoSuchFile {
         /// `redivis.token_file`
         file: PathBuf,
     },
     /// Something is there and cannot be read.
-    #[error("cannot read the token from {file:?}: {source}\n  hint: the daemon's user must own it")]
+    #[error(
+        "cannot read the token from {}: {source}\n  hint: the daemon's user must be allowed to \
+         read it",
+        printable(file)
+    )]
     Unreadable {
         /// The file or credential.
         file: PathBuf,
@@ -78,7 +85,8 @@ pub enum TokenError {
     },
     /// A folder, a pipe, a device.
     #[error(
-        "{file:?} is no regular file, so no token is read from it\n  hint: write the token to a file"
+        "{} is no regular file, so no token is read from it\n  hint: write the token to a file",
+        printable(file)
     )]
     NotAFile {
         /// `redivis.token_file`
@@ -86,8 +94,9 @@ pub enum TokenError {
     },
     /// Others may read the token, or put theirs in its place.
     #[error(
-        "the token file {file:?} is open to other users (mode {mode:03o})\n  hint: chmod 600 \
-         {file:?}, and if others could read it, revoke the token and make another"
+        "the token file {0} is open to other users (mode {mode:03o})\n  hint: chmod 600 {0}, and if \
+         others could read it, revoke the token and make another",
+        printable(file)
     )]
     Exposed {
         /// `redivis.token_file`
@@ -97,7 +106,8 @@ pub enum TokenError {
     },
     /// Empty, too long, or holding something that no token holds.
     #[error(
-        "what stands in {place} is no token: {fault}\n  hint: it must hold the token alone, on one line"
+        "what stands in {place} is no token: {fault}\n  hint: it must hold the token alone, on one \
+         line"
     )]
     Malformed {
         /// The file or the variable.
@@ -109,12 +119,8 @@ pub enum TokenError {
 
 fn none_in(file: Option<&Path>) -> String {
     file.map_or("no `redivis.token_file`".to_owned(), |file| {
-        format!("no file {file:?}")
+        format!("no file {}", printable(file))
     })
-}
-
-fn advised(file: Option<&Path>) -> String {
-    format!("{:?}", file.unwrap_or(Path::new(DEFAULT_TOKEN_FILE)))
 }
 
 /// Reads the token from the first place that has one: the systemd credential `redivis-token`,
@@ -151,7 +157,7 @@ fn credential(env: &Environment) -> Result<Option<Token>, TokenError> {
     let text = contents(file).map_err(unreadable)?;
     match line(&text) {
         "" | UNSET => Ok(None),
-        _ => checked(&text, || format!("{path:?}")).map(Some),
+        _ => checked(&text, || printable(&path)).map(Some),
     }
 }
 
@@ -182,7 +188,7 @@ fn token_file(path: &Path) -> Result<Option<Token>, TokenError> {
         });
     }
     let text = contents(file).map_err(unreadable)?;
-    checked(&text, || format!("{path:?}")).map(Some)
+    checked(&text, || printable(path)).map(Some)
 }
 
 /// `None` if nothing is there. Never waits for the other end of a pipe.
@@ -303,14 +309,14 @@ mod tests {
         fs::create_dir(dir.path().join("folder")).unwrap();
         let alone = "hint: it must hold the token alone, on one line";
         for (file, want) in [
-            ("absent", "the token file \"DIR/absent\" does not exist\n  hint: write the token to it, or correct `redivis.token_file`".to_owned()),
-            ("open", "the token file \"DIR/open\" is open to other users (mode 640)\n  hint: chmod 600 \"DIR/open\", and if others could read it, revoke the token and make another".to_owned()),
-            ("folder", "\"DIR/folder\" is no regular file, so no token is read from it\n  hint: write the token to a file".to_owned()),
-            ("empty", format!("what stands in \"DIR/empty\" is no token: it is empty\n  {alone}")),
-            ("two", format!("what stands in \"DIR/two\" is no token: it holds a blank or a line break\n  {alone}")),
-            ("colour", format!("what stands in \"DIR/colour\" is no token: it holds a character that is no printable ASCII\n  {alone}")),
-            ("latin", format!("what stands in \"DIR/latin\" is no token: it holds a character that is no printable ASCII\n  {alone}")),
-            ("long", format!("what stands in \"DIR/long\" is no token: it is too long\n  {alone}")),
+            ("absent", "the token file DIR/absent does not exist\n  hint: write the token to it, or correct `redivis.token_file`".to_owned()),
+            ("open", "the token file DIR/open is open to other users (mode 640)\n  hint: chmod 600 DIR/open, and if others could read it, revoke the token and make another".to_owned()),
+            ("folder", "DIR/folder is no regular file, so no token is read from it\n  hint: write the token to a file".to_owned()),
+            ("empty", format!("what stands in DIR/empty is no token: it is empty\n  {alone}")),
+            ("two", format!("what stands in DIR/two is no token: it holds a blank or a line break\n  {alone}")),
+            ("colour", format!("what stands in DIR/colour is no token: it holds a character that is no printable ASCII\n  {alone}")),
+            ("latin", format!("what stands in DIR/latin is no token: it holds a character that is no printable ASCII\n  {alone}")),
+            ("long", format!("what stands in DIR/long is no token: it is too long\n  {alone}")),
         ] {
             assert_eq!(outcome(&dir, Some(file), &env), want);
         }
@@ -323,10 +329,7 @@ mod tests {
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("pipe"), kind, mode, 0).unwrap();
         let said = outcome(&dir, Some("pipe"), &Environment::default());
-        assert!(
-            said.starts_with("\"DIR/pipe\" is no regular file"),
-            "{said}"
-        );
+        assert!(said.starts_with("DIR/pipe is no regular file"), "{said}");
     }
 
     #[test]
@@ -337,7 +340,7 @@ mod tests {
             said,
             "there is no Redivis token: no systemd credential `redivis-token`, no \
              `redivis.token_file`, and REDIVIS_API_TOKEN is not set\n  hint: make a token with the \
-             scope data.edit in your Redivis workspace, write it to \"/etc/redivis-drop/token\" and \
+             scope data.edit in your Redivis workspace, write it to /etc/redivis-drop/token and \
              chmod 600 it"
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::job::WatchName;
+use crate::job::{WatchName, printable};
 
 use super::problem::{Lines, Place};
 use super::quantity::time_text;
@@ -215,15 +215,15 @@ fn settings(value: &DeValue) -> Reading<usize> {
 pub(super) fn hold_against_each_other(
     all: &[Found],
     own_files: &[(&str, Option<&PathBuf>)],
-    lines: Lines,
+    lines: &Lines,
     notes: &mut Notes,
 ) {
     for (at, later) in all.iter().enumerate() {
         for earlier in &all[..at] {
-            if let Some(complaint) = same_name(earlier, later, &lines) {
+            if let Some(complaint) = same_name(earlier, later, lines) {
                 notes.problem(later.name_byte, complaint);
             }
-            if let Some(complaint) = shared_folder(earlier, later, &lines) {
+            if let Some(complaint) = shared_folder(earlier, later, lines) {
                 notes.problem(later.path_byte, complaint);
             }
         }
@@ -231,8 +231,10 @@ pub(super) fn hold_against_each_other(
             if let (Some(root), Some(path)) = (&later.path, path)
                 && path.starts_with(root)
             {
-                let what =
-                    format!("`path`: {what}, {path:?}, lies in this folder and would be uploaded");
+                let what = format!(
+                    "`path`: {what}, {}, lies in this folder and would be uploaded",
+                    printable(path)
+                );
                 let complaint = Complaint::new(what).hint("move one of them elsewhere");
                 notes.problem(later.path_byte, complaint);
             }
@@ -257,17 +259,23 @@ fn same_name(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint>
 
 fn shared_folder(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
     let (old, new) = (earlier.path.as_ref()?, later.path.as_ref()?);
-    let there = spot(lines, earlier.path_byte);
-    let what = if old == new {
-        format!("`path`: {new:?} is the folder of the watch at {there} too")
+    let there = format!(
+        "the folder of the watch at {}",
+        spot(lines, earlier.path_byte)
+    );
+    let relation = if old == new {
+        format!("is {there} too")
     } else if new.starts_with(old) {
-        format!("`path`: {new:?} lies in {old:?}, the folder of the watch at {there}")
+        format!("lies in {}, {there}", printable(old))
     } else if old.starts_with(new) {
-        format!("`path`: {new:?} holds {old:?}, the folder of the watch at {there}")
+        format!("holds {}, {there}", printable(old))
     } else {
         return None;
     };
-    Some(Complaint::new(what).hint("each file belongs to one watch: give each a folder of its own"))
+    Some(
+        Complaint::new(format!("`path`: {} {relation}", printable(new)))
+            .hint("each file belongs to one watch: give each a folder of its own"),
+    )
 }
 
 fn spot(lines: &Lines, byte: usize) -> String {

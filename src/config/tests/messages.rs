@@ -1,29 +1,6 @@
-//! The configuration as a whole: what people read when it is wrong, and the shipped file.
-
-use std::collections::BTreeSet;
-use std::fs;
-
-use proptest::prelude::*;
-use toml::de::{DeTable, DeValue};
+//! What people read when the configuration is wrong, word for word.
 
 use super::*;
-
-const SHIPPED: &str = include_str!("../../config/redivis-drop.toml");
-
-const WATCH: &str = r#"
-[[watch]]
-name = "sequencer-1"
-path = "/data/drop/sequencer-1"
-table = "my_lab.sequencing:next.raw_reads"
-"#;
-
-fn read(text: &str) -> Result<Config, Problems> {
-    read::read(Path::new("config.toml"), text, &Environment::default())
-}
-
-fn said(text: &str) -> String {
-    read(text).unwrap_err().to_string()
-}
 
 /// What is said about lines put before a good watch.
 fn said_before_a_watch(text: &str) -> String {
@@ -62,7 +39,7 @@ fn what_is_no_toml_is_said_before_anything_else() {
         (
             "[journal]\npath = /data/x\n[retri]\nmax 5\n",
             "config.toml:2:8: a text stands in quotes\n  hint: write it as in path = \"/data/drop\"\n\
-             config.toml:4:4: this is no TOML: key with no value, expected `=`\n  hint: https://toml.io shows how it is written",
+             config.toml:4:5: this is no TOML: key with no value, expected `=`\n  hint: https://toml.io shows how it is written",
         ),
         (
             "[retry]\nmax = \"1s\"\nmax = \"2s\"\n",
@@ -331,11 +308,11 @@ fn watches_share_neither_names_nor_folders_nor_our_own_files() {
     let advice = "hint: each file belongs to one watch: give each a folder of its own";
     for (name, path, want) in [
         ("a", "/other", "config.toml:6:8: `name`: \"a\" is the name of the watch at 2:8 too\n  hint: the journal tells watches apart by their names: choose another".to_owned()),
-        ("b", "/data/drop/", format!("config.toml:7:8: `path`: \"/data/drop\" is the folder of the watch at 3:8 too\n  {advice}")),
-        ("b", "/data/drop/x", format!("config.toml:7:8: `path`: \"/data/drop/x\" lies in \"/data/drop\", the folder of the watch at 3:8\n  {advice}")),
-        ("b", "/data", format!("config.toml:7:8: `path`: \"/data\" holds \"/data/drop\", the folder of the watch at 3:8\n  {advice}")),
-        ("b", "/var/lib", "config.toml:7:8: `path`: the journal, \"/var/lib/redivis-drop/journal.db\", lies in this folder and would be uploaded\n  hint: move one of them elsewhere".to_owned()),
-        ("b", "/etc", "config.toml:7:8: `path`: the token file, \"/etc/redivis-drop/token\", lies in this folder and would be uploaded\n  hint: move one of them elsewhere".to_owned()),
+        ("b", "/data/drop/", format!("config.toml:7:8: `path`: /data/drop is the folder of the watch at 3:8 too\n  {advice}")),
+        ("b", "/data/drop/x", format!("config.toml:7:8: `path`: /data/drop/x lies in /data/drop, the folder of the watch at 3:8\n  {advice}")),
+        ("b", "/data", format!("config.toml:7:8: `path`: /data holds /data/drop, the folder of the watch at 3:8\n  {advice}")),
+        ("b", "/var/lib", "config.toml:7:8: `path`: the journal, /var/lib/redivis-drop/journal.db, lies in this folder and would be uploaded\n  hint: move one of them elsewhere".to_owned()),
+        ("b", "/etc", "config.toml:7:8: `path`: the token file, /etc/redivis-drop/token, lies in this folder and would be uploaded\n  hint: move one of them elsewhere".to_owned()),
     ] {
         assert_eq!(said(&format!("{}{}", watch("a", "/data/drop"), watch(name, path))), want);
     }
@@ -384,121 +361,4 @@ fn the_environment_overrides_the_endpoint_and_is_checked_too() {
          REDIVIS_API_ENDPOINT: \"http://redivis.com\" would send the token unencrypted\n  \
          hint: write https://; plain http is for this machine only (127.0.0.1, localhost)"
     );
-}
-
-#[test]
-fn the_shipped_file_holds_every_key_with_the_default_of_the_code() {
-    let shipped = read(SHIPPED)
-        .map_err(|problems| problems.to_string())
-        .unwrap();
-    assert_eq!(shipped, read(WATCH).unwrap());
-
-    let mut notes = Notes::default();
-    read::read_into(&mut notes, Path::new(""), SHIPPED, &Environment::default());
-    let known = notes
-        .known()
-        .iter()
-        .map(|(section, key)| (*section, (*key).to_owned()));
-    assert_eq!(keys_of(SHIPPED), known.collect::<BTreeSet<_>>());
-}
-
-/// Every key of the file with its section; those of the root have the section "".
-fn keys_of(text: &str) -> BTreeSet<(&str, String)> {
-    const SECTIONS: [&str; 6] = ["redivis", "journal", "transfer", "retry", "status", "watch"];
-    let root = DeTable::parse(text).unwrap().into_inner();
-    let mut keys = BTreeSet::new();
-    for (name, value) in &root {
-        let name: &str = name.get_ref();
-        keys.insert(("", name.to_owned()));
-        let section = SECTIONS
-            .into_iter()
-            .find(|section| *section == name)
-            .unwrap();
-        let table = match value.get_ref() {
-            DeValue::Array(watches) => watches.get(0).unwrap().get_ref(),
-            table => table,
-        };
-        keys.extend(
-            table
-                .as_table()
-                .unwrap()
-                .keys()
-                .map(|key| (section, key.get_ref().to_string())),
-        );
-    }
-    keys
-}
-
-#[test]
-fn a_file_that_cannot_be_read_says_which_and_why() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("config.toml");
-    let said = || {
-        let error = load(&file, &Environment::default())
-            .unwrap_err()
-            .to_string();
-        error.replace(dir.path().to_str().unwrap(), "DIR")
-    };
-    assert_eq!(
-        said(),
-        "cannot read the configuration \"DIR/config.toml\": No such file or directory (os error 2)\n  \
-         hint: name it with --config or REDIVIS_DROP_CONFIG; config/redivis-drop.toml is one to start from"
-    );
-    fs::write(&file, b"[retry]\n# f\xfcr").unwrap();
-    assert_eq!(
-        said(),
-        "DIR/config.toml:2:4: the byte 0xFC is no UTF-8\n  hint: save the file in UTF-8"
-    );
-    fs::write(&file, vec![b'\n'; 2 << 20]).unwrap();
-    assert_eq!(
-        said(),
-        "DIR/config.toml:1:1: the file is larger than 1 MiB\n  hint: is it a configuration?"
-    );
-    fs::write(&file, WATCH).unwrap();
-    assert_eq!(load(&file, &Environment::default()).unwrap().file, file);
-}
-
-#[test]
-fn the_environment_names_the_file_when_nobody_else_does() {
-    let mut env = Environment::default();
-    assert_eq!(
-        default_path(&env),
-        Path::new("/etc/redivis-drop/config.toml")
-    );
-    env.config = Some("/srv/drop.toml".into());
-    assert_eq!(default_path(&env), Path::new("/srv/drop.toml"));
-}
-
-proptest! {
-    #[test]
-    fn no_text_makes_the_reader_panic(text in any::<String>()) {
-        let _ = read(&text).map_err(|problems| problems.to_string());
-    }
-
-    /// Text that is nearly a configuration gets further than any text.
-    #[test]
-    fn no_mangled_configuration_makes_the_reader_panic(
-        lines in proptest::collection::vec(
-            (proptest::sample::select(SHIPPED.lines().chain(WATCH.lines()).collect::<Vec<_>>()), 0..60_usize, ".{0,4}"),
-            0..40,
-        ),
-    ) {
-        let text: String = lines
-            .into_iter()
-            .map(|(line, cut, noise)| {
-                let cut = line.floor_char_boundary(cut);
-                if noise.len() == 4 { format!("{line}\n") } else { format!("{}{noise}{}\n", &line[..cut], &line[cut..]) }
-            })
-            .collect();
-        let _ = read(&text).map_err(|problems| problems.to_string());
-    }
-
-    #[test]
-    fn no_value_makes_the_reader_panic(
-        key in proptest::sample::select(vec!["settle", "path", "table", "include", "name", "priority", "remote_name"]),
-        value in prop_oneof![any::<String>().prop_map(|text| format!("{text:?}")), any::<i128>().prop_map(|n| n.to_string()), any::<f64>().prop_map(|n| format!("{n:?}"))],
-    ) {
-        let text = format!("[[watch]]\n{key} = {value}");
-        let _ = read(&text).map_err(|problems| problems.to_string());
-    }
 }
