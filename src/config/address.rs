@@ -51,13 +51,20 @@ pub(super) fn listen(text: &str) -> Reading<SocketAddr> {
 
 fn web_address(text: &str) -> Reading<Url> {
     const HINT: &str = "write it in full, as in https://redivis.com/api/v1";
+    // With a user name in it the text is not shown: there may be a secret beside it.
+    let has_user = || {
+        Complaint::new("the URL holds a user name or password")
+            .hint("leave it out: the token has its own place, `redivis.token_file`")
+    };
     let url = Url::parse(text).map_err(|error| {
-        Complaint::new(format!("{} is no URL: {error}", quoted(text))).hint(HINT)
+        if text.contains('@') {
+            has_user()
+        } else {
+            Complaint::new(format!("{} is no URL: {error}", quoted(text))).hint(HINT)
+        }
     })?;
     if !url.username().is_empty() || url.password().is_some() {
-        // The text is not shown: what stands there may be a secret.
-        return Err(Complaint::new("the URL holds a user name or password")
-            .hint("leave it out: the token has its own place, `redivis.token_file`"));
+        return Err(has_user());
     }
     match url.scheme() {
         "https" => Ok(url),
@@ -114,6 +121,10 @@ mod tests {
             ),
             (
                 "https://me:secret@redivis.com",
+                "the URL holds a user name or password",
+            ),
+            (
+                "https://me:secret@",
                 "the URL holds a user name or password",
             ),
             (

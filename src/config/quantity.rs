@@ -1,7 +1,7 @@
 //! Times and sizes as people write them: `10s`, `1h 30m`, `100 MB`, `32 MiB`.
 //!
-//! Our own parser rather than humantime and bytesize: theirs take `1M` for a month, round
-//! sizes through floats, and cannot tell a person what to write instead.
+//! Our own parser rather than humantime and bytesize: the one takes `1M` for a month, the other
+//! rounds fractions and lets `100` go without a unit, and neither can tell a person what to write.
 
 use std::time::Duration;
 
