@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::problem::Problems;
 use crate::job::WatchName;
 
 /// A configuration that needs no further checks. Made by [`super::load`] only.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The file that this was read from.
     pub file: PathBuf,
@@ -25,36 +26,40 @@ pub struct Config {
     pub status: Status,
     /// `[[watch]]`, at least one; names and roots are unique and not nested.
     pub watches: Vec<Watch>,
+    /// What is legal but probably not meant, for `check` and the log.
+    pub remarks: Problems,
 }
 
 /// `[redivis]`: where the API is and who may see the token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redivis {
-    /// Base URL without a trailing slash in its path; https, or http on loopback.
+    /// Base URL without a trailing slash in its path (an empty path is `/`); https, or http on
+    /// loopback; no query, fragment or user name.
     pub endpoint: Url,
-    /// Read again whenever the token is refused. `None`: no file named and the default one absent is not an error here.
+    /// Read again whenever the token is refused. `None`: no file (`""`). That the default file
+    /// is absent is no error; that another is, is one.
     pub token_file: Option<PathBuf>,
     /// Origins besides the endpoint's own that may see the token.
     pub send_token_to: Vec<url::Origin>,
-    /// A PEM file with further certificate authorities.
+    /// Absolute path of a PEM file with further certificate authorities.
     pub extra_ca_file: Option<PathBuf>,
 }
 
 /// `[journal]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
-    /// The SQLite file; its folder holds the lock too.
+    /// Absolute path of the SQLite file, in no drop folder; its folder holds the lock too.
     pub path: PathBuf,
-    /// How long finished jobs stay listed.
+    /// How long finished jobs stay listed; at least a day.
     pub keep_finished: Duration,
 }
 
 /// `[transfer]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     /// Files in flight, 1 ..= 256.
     pub workers: usize,
-    /// Files of more bytes than this use a resumable session.
+    /// Files of more bytes than this use a resumable session; 0 means all but empty ones.
     pub resumable_above: u64,
     /// Bytes per chunk, a multiple of 256 KiB, 256 KiB ..= 1 GiB.
     pub chunk_size: u64,
@@ -72,9 +77,9 @@ pub enum Verify {
 }
 
 /// `[retry]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// Delay after the first failure.
+    /// Delay after the first failure; not longer than the other two.
     pub initial: Duration,
     /// No delay is longer.
     pub max: Duration,
@@ -83,38 +88,38 @@ pub struct Retry {
 }
 
 /// `[status]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Where the page is served; `None` turns it off.
+    /// Where the page is served, on loopback; `None` turns it off.
     pub listen: Option<SocketAddr>,
 }
 
 /// One `[[watch]]`: a drop folder and where its files go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
-    /// Unique.
+    /// Unique; 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub name: WatchName,
-    /// Absolute path of the drop folder; it need not exist yet.
+    /// Absolute path of the drop folder, without `..`; it need not exist yet.
     pub path: PathBuf,
-    /// `owner.dataset[:ref][:version].table[:ref]`, checked for shape only.
+    /// `owner.dataset[:refId][:sample][:version].table[:refId]`, checked for shape only.
     pub table: String,
     /// What becomes of the bytes.
     pub kind: Kind,
     /// Whether folders below the root are watched too.
     pub recursive: bool,
-    /// Globs over the path relative to the root; one of them must match.
+    /// Globs over the path relative to the root, at least one; one of them must match.
     pub include: Vec<String>,
     /// Globs over the path relative to the root; none of them may match.
     pub exclude: Vec<String>,
-    /// A file is settled when nothing about it changed for this long.
+    /// A file is settled when nothing about it changed for this long; 100 ms or more.
     pub settle: Duration,
-    /// Warn about a file that has not settled for this long.
+    /// Warn about a file that has not settled for this long; not less than `settle`.
     pub max_wait: Duration,
     /// How changes are noticed.
     pub backend: Backend,
-    /// Between two scans when polling.
+    /// Between two scans when polling; 100 ms or more.
     pub poll_interval: Duration,
-    /// Between two full scans when events come in.
+    /// Between two full scans when events come in; 100 ms or more.
     pub rescan_interval: Duration,
     /// Whether a file with more than one name (nlink > 1) may be uploaded.
     pub allow_hard_links: bool,

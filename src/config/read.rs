@@ -1,0 +1,235 @@
+//! From the file's text to a [`Config`], or to everything that is wrong with it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+use url::Url;
+
+use super::address::{endpoint, listen, origin};
+use super::environment::Environment;
+use super::problem::{Lines, Problems};
+use super::quantity::{self, GIB, KIB, MB, MIB, time_text};
+use super::section::{Notes, Section};
+use super::settings::{Config, Journal, Redivis, Retry, Status, Transfer, Verify};
+use super::token::DEFAULT_TOKEN_FILE;
+use super::value::{
+    Complaint, Reading, absolute, one_of, quoted, text, text_or_empty, time, whole, wrong_kind,
+};
+use super::watches;
+
+const ENDPOINT: &str = "https://redivis.com/api/v1";
+const JOURNAL: &str = "/var/lib/redivis-drop/journal.db";
+
+/// Reads the whole text. `file` is only named.
+pub(super) fn read(file: &Path, text: &str, env: &Environment) -> Result<Config, Problems> {
+    let mut notes = Notes::default();
+    let config = read_into(&mut notes, file, text, env);
+    let (problems, remarks) = notes.finish(file, text);
+    match config {
+        Some(config) if problems.is_empty() => Ok(Config { remarks, ..config }),
+        _ => Err(problems),
+    }
+}
+
+/// `None` if the text is no TOML; otherwise it holds as long as no problem was noted.
+pub(super) fn read_into(
+    notes: &mut Notes,
+    file: &Path,
+    text: &str,
+    env: &Environment,
+) -> Option<Config> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        notes.problem(
+            error.span().map_or(0, |span| span.start),
+            syntax(error, text),
+        );
+    }
+    if !errors.is_empty() {
+        // What follows would mostly be consequences of these.
+        return None;
+    }
+    let mut root = Section::root(table.get_ref(), notes);
+    let redivis = redivis(root.section("redivis"), env);
+    let journal = journal(root.section("journal"));
+    let transfer = transfer(root.section("transfer"));
+    let retry = retry(root.section("retry"));
+    let status = status(root.section("status"));
+    let found = root.sections("watch", watches::watch);
+    root.finish();
+    let state = [
+        ("the journal", Some(&journal.path)),
+        ("the token file", redivis.token_file.as_ref()),
+    ];
+    watches::hold_against_each_other(&found, &state, &Lines(text), notes);
+    Some(Config {
+        file: file.to_owned(),
+        redivis,
+        journal,
+        transfer,
+        retry,
+        status,
+        watches: found.into_iter().filter_map(|found| found.watch).collect(),
+        remarks: Problems::new(file, Vec::new()),
+    })
+}
+
+fn syntax(error: &toml::de::Error, text: &str) -> Complaint {
+    let found = error
+        .span()
+        .and_then(|span| text.get(span))
+        .unwrap_or_default();
+    match error.message() {
+        "duplicate key" => Complaint::new(format!(
+            "`{}` stands here for the second time",
+            found.escape_debug()
+        ))
+        .hint("keep one of them"),
+        message if message.starts_with("string values must be quoted") => {
+            Complaint::new("a text stands in quotes").hint(r#"write it as in path = "/data/drop""#)
+        }
+        message => Complaint::new(format!("this is no TOML: {message}"))
+            .hint("https://toml.io shows how it is written"),
+    }
+}
+
+fn redivis(mut section: Section, env: &Environment) -> Redivis {
+    let in_file = section.get("endpoint", text(ENDPOINT, endpoint));
+    let in_environment = env.endpoint.as_deref().and_then(|url| {
+        endpoint(url)
+            .map_err(|complaint| section.blame_environment("REDIVIS_API_ENDPOINT", complaint))
+            .ok()
+    });
+    let default = || Url::parse(ENDPOINT).expect("the default endpoint is a URL");
+    let redivis = Redivis {
+        endpoint: in_environment.or(in_file).unwrap_or_else(default),
+        token_file: section
+            .get("token_file", text_or_empty(DEFAULT_TOKEN_FILE, absolute))
+            .unwrap_or_else(|| Some(PathBuf::from(DEFAULT_TOKEN_FILE))),
+        send_token_to: section
+            .each(
+                "send_token_to",
+                r#"["https://uploads.example"]"#,
+                text("https://uploads.example", origin),
+            )
+            .unwrap_or_default(),
+        extra_ca_file: section
+            .get(
+                "extra_ca_file",
+                text_or_empty("/etc/ssl/lab-ca.pem", absolute),
+            )
+            .flatten(),
+    };
+    section.finish();
+    redivis
+}
+
+fn journal(mut section: Section) -> Journal {
+    let journal = Journal {
+        path: section
+            .get("path", text(JOURNAL, absolute))
+            .unwrap_or_else(|| PathBuf::from(JOURNAL)),
+        keep_finished: section
+            .get("keep_finished", time(86_400_000))
+            .unwrap_or(days(365)),
+    };
+    section.finish();
+    journal
+}
+
+fn transfer(mut section: Section) -> Transfer {
+    let transfer = Transfer {
+        workers: section
+            .get("workers", whole(1..=256))
+            .and_then(|workers| usize::try_from(workers).ok())
+            .unwrap_or(8),
+        resumable_above: section
+            .get("resumable_above", text("100 MB", quantity::size))
+            .unwrap_or(100 * MB),
+        chunk_size: section
+            .get("chunk_size", text("32 MiB", chunk_size))
+            .unwrap_or(32 * MIB),
+        verify: section
+            .get(
+                "verify",
+                one_of(&[("md5", Verify::Md5), ("crc32c", Verify::Crc32c)]),
+            )
+            .unwrap_or(Verify::Md5),
+    };
+    section.get("bandwidth_limit", text_or_empty("80 MB/s", quantity::rate));
+    section.get("schedule", entries);
+    section.finish();
+    transfer
+}
+
+/// Google takes chunks in steps of 256 KiB; a chunk is what a broken connection costs at most.
+fn chunk_size(text: &str) -> Reading<u64> {
+    const STEP: u64 = 256 * KIB;
+    let size = quantity::size(text)?;
+    if !(STEP..=GIB).contains(&size) {
+        return Err(
+            Complaint::new(format!("{} is not in 256 KiB ..= 1 GiB", quoted(text)))
+                .hint(r#"the default is "32 MiB""#),
+        );
+    }
+    if !size.is_multiple_of(STEP) {
+        let near = match size / MIB {
+            0 => format!("{} KiB", size / STEP * 256),
+            whole => format!("{whole} MiB"),
+        };
+        return Err(
+            Complaint::new(format!("{} is no multiple of 256 KiB", quoted(text)))
+                .hint(format!("near it is {near:?}")),
+        );
+    }
+    Ok(size)
+}
+
+/// How many entries a list of sections has.
+fn entries(value: &DeValue) -> Reading<usize> {
+    match value {
+        DeValue::Array(list) if list.iter().all(|item| item.get_ref().is_table()) => Ok(list.len()),
+        other => Err(wrong_kind("sections [[transfer.schedule]]", other)
+            .hint("write [[transfer.schedule]], in double brackets")),
+    }
+}
+
+fn retry(mut section: Section) -> Retry {
+    let retry = Retry {
+        initial: section
+            .get("initial", time(1))
+            .unwrap_or(Duration::from_secs(1)),
+        max: section
+            .get("max", time(1))
+            .unwrap_or(Duration::from_mins(5)),
+        park_after: section.get("park_after", time(1)).unwrap_or(days(7)),
+    };
+    for (name, longer) in [("max", retry.max), ("park_after", retry.park_after)] {
+        if retry.initial > longer {
+            let (initial, longer) = (time_text(retry.initial), time_text(longer));
+            let complaint =
+                Complaint::new(format!("{initial:?} is longer than `{name}`, {longer:?}"));
+            section.blame(
+                "initial",
+                complaint.hint(format!("make it at most {longer:?}")),
+            );
+        }
+    }
+    section.finish();
+    retry
+}
+
+fn status(mut section: Section) -> Status {
+    let status = Status {
+        listen: section
+            .get("listen", text_or_empty("127.0.0.1:7878", listen))
+            .flatten(),
+    };
+    section.finish();
+    status
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}

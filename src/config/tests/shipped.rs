@@ -1,0 +1,52 @@
+//! The shipped file is the documentation: complete, and what it says is so.
+
+use std::collections::BTreeSet;
+
+use toml::de::{DeTable, DeValue};
+
+use super::*;
+
+pub(super) const SHIPPED: &str = include_str!("../../../config/redivis-drop.toml");
+
+#[test]
+fn the_shipped_file_holds_every_key_with_the_default_of_the_code() {
+    let shipped = read(SHIPPED)
+        .map_err(|problems| problems.to_string())
+        .unwrap();
+    assert_eq!(shipped, read(WATCH).unwrap());
+
+    let mut notes = Notes::default();
+    read::read_into(&mut notes, Path::new(""), SHIPPED, &Environment::default());
+    let known = notes
+        .known()
+        .iter()
+        .map(|(section, key)| (*section, (*key).to_owned()));
+    assert_eq!(keys_of(SHIPPED), known.collect::<BTreeSet<_>>());
+}
+
+/// Every key of the file with its section; those of the root have the section "".
+fn keys_of(text: &str) -> BTreeSet<(&str, String)> {
+    const SECTIONS: [&str; 6] = ["redivis", "journal", "transfer", "retry", "status", "watch"];
+    let root = DeTable::parse(text).unwrap().into_inner();
+    let mut keys = BTreeSet::new();
+    for (name, value) in &root {
+        let name: &str = name.get_ref();
+        keys.insert(("", name.to_owned()));
+        let section = SECTIONS
+            .into_iter()
+            .find(|section| *section == name)
+            .unwrap();
+        let table = match value.get_ref() {
+            DeValue::Array(watches) => watches.first().unwrap().get_ref(),
+            table => table,
+        };
+        keys.extend(
+            table
+                .as_table()
+                .unwrap()
+                .keys()
+                .map(|key| (section, key.get_ref().to_string())),
+        );
+    }
+    keys
+}
