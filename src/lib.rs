@@ -33,6 +33,7 @@
 
 pub mod beneath;
 pub mod config;
+pub mod engine;
 pub mod job;
 pub mod journal;
 pub mod redivis;

@@ -116,5 +116,7 @@ CREATE TABLE daemon (
     account_state   TEXT    NOT NULL DEFAULT 'ok',
     account_reason  TEXT    NOT NULL DEFAULT '',
     throttled_until INTEGER,
-    budget_left     INTEGER
+    budget_left     INTEGER,
+    -- bytes a second, lately
+    rate            INTEGER NOT NULL DEFAULT 0
 ) STRICT;

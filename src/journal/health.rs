@@ -68,6 +68,8 @@ pub struct DaemonRow {
     pub throttled_until: Option<Timestamp>,
     /// Requests that the API still allows, as far as it said.
     pub budget_left: Option<u32>,
+    /// Bytes a second that went out lately.
+    pub rate: u64,
 }
 
 impl Journal {
@@ -112,6 +114,17 @@ impl Journal {
                 })
                 .map(drop)
         })
+    }
+
+    /// Notes how many bytes a second go out.
+    pub async fn report_rate(&self, bytes_per_sec: u64) -> Result<(), JournalError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE daemon SET rate = :rate WHERE rate <> :rate")?
+                .execute(named_params! { ":rate": stored_size(bytes_per_sec) })
+                .map(drop)
+        })
+        .await
     }
 
     /// Notes whether the account may be used, and until when the API wants no requests.
@@ -180,5 +193,6 @@ pub(super) fn daemon_row(row: &Row<'_>) -> rusqlite::Result<DaemonRow> {
         account_reason: row.get("account_reason")?,
         throttled_until: time_or_null(row, "throttled_until")?,
         budget_left: row.get("budget_left")?,
+        rate: row.get::<_, i64>("rate")?.unsigned_abs(),
     })
 }

@@ -1,0 +1,140 @@
+//! Several claimed jobs of one table, moved and recorded together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::worker::{impossible, signed};
+use super::{Recorded, Shared};
+use crate::job::{IllegalMove, Job, ParkReason, State, StateName, printable};
+use crate::journal::{Entry, Hold};
+use crate::redivis::ApiError;
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Recorded, and to go on to the next stage.
+    pub onward: Vec<Job>,
+    /// Still claimed, unchanged: to be tried again as soon as the account may be used.
+    pub kept: Vec<Job>,
+    /// Given back; the earliest may go on from this time.
+    pub until: Option<Timestamp>,
+    /// What the API said that concerns everyone.
+    pub trouble: Option<Trouble>,
+}
+
+/// A failure that other calls to the API would meet too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The token is refused.
+    Auth(String),
+    /// No answer that means something, or a request to wait.
+    Pause(String, Option<Duration>),
+}
+
+impl Trouble {
+    /// What an error means for the other calls; a refusal concerns only its own batch.
+    pub fn of(error: &ApiError) -> Option<Self> {
+        match error {
+            ApiError::Refused { .. } => None,
+            ApiError::Auth { .. } => Some(Self::Auth(error.to_string())),
+            ApiError::Throttled { retry_after, .. } => {
+                Some(Self::Pause(error.to_string(), *retry_after))
+            }
+            ApiError::Unavailable { .. }
+            | ApiError::NotReached { .. }
+            | ApiError::Nonsense { .. } => Some(Self::Pause(error.to_string(), None)),
+        }
+    }
+}
+
+/// Moves every job by its own `step` and records all in one commit. Returns those that the
+/// journal still had in their state; the others were superseded meanwhile and are dropped.
+pub(super) async fn advance(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    mut step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
+) -> Recorded<Vec<Job>> {
+    let mut entries = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let from = job.state.name();
+        let state = step(&job, job.state.clone()).map_err(|illegal| impossible(&illegal))?;
+        entries.push(entry(Job { state, ..job }, from, Hold::Keep, None));
+    }
+    record(shared, entries).await
+}
+
+/// Gives jobs back after a failure: they may go on after `delay`. Those that have been failing
+/// for too long are parked. Returns when the earliest may go on.
+pub(super) async fn give_back(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    why: &str,
+    delay: Duration,
+) -> Recorded<Option<Timestamp>> {
+    let now = Timestamp::now();
+    let until = now + signed(delay);
+    let mut entries = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        let from = job.state.name();
+        job.attempts = job.attempts.saturating_add(1);
+        let since = *job.failing_since.get_or_insert(now);
+        if now.duration_since(since) > signed(shared.retry.park_after) {
+            let state = job.state.clone().park(ParkReason::GaveUp);
+            job.state = state.map_err(|illegal| impossible(&illegal))?;
+        }
+        entries.push(entry(job, from, Hold::Until(until), Some(why)));
+    }
+    let any = !entries.is_empty();
+    record(shared, entries).await?;
+    Ok(any.then_some(until))
+}
+
+/// Parks jobs that the server refuses.
+pub(super) async fn park(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    reason: ParkReason,
+    why: &str,
+) -> Recorded<()> {
+    let mut entries = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        let from = job.state.name();
+        let path = printable(&job.path);
+        tracing::error!(job = %job.id, watch = %job.watch, %path, %reason, why, "a file needs a person");
+        job.state = job
+            .state
+            .park(reason)
+            .map_err(|illegal| impossible(&illegal))?;
+        entries.push(entry(job, from, Hold::Keep, Some(why)));
+    }
+    record(shared, entries).await.map(drop)
+}
+
+fn entry(job: Job, from: StateName, hold: Hold, why: Option<&str>) -> Entry {
+    Entry {
+        job,
+        from,
+        hold,
+        error: why.map(str::to_owned),
+        note: why.unwrap_or_default().to_owned(),
+    }
+}
+
+async fn record(shared: &Shared, entries: Vec<Entry>) -> Recorded<Vec<Job>> {
+    let jobs: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
+    let applied = shared.journal.record(entries, Timestamp::now()).await?;
+    Ok(jobs
+        .into_iter()
+        .zip(applied)
+        .filter_map(|(job, applied)| applied.then_some(job))
+        .collect())
+}
+
+/// Waits until the budget allows one more call to the API.
+pub(super) async fn budget(shared: &Arc<Shared>) {
+    while let Err(at) = shared.client.acquire(std::time::Instant::now()) {
+        tokio::time::sleep_until(at.into()).await;
+    }
+}

@@ -1,0 +1,389 @@
+//! Carrying one file's bytes: performs what the upload machine asks for, records what it says.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::hash::Hasher;
+use super::source::{Source, Unfit};
+use super::worker::{Left, Trouble, Worker};
+use super::{Recorded, Shared};
+use crate::job::{ByteOffset, ParkReason, Progress, Reservation, SessionUrl, State, printable};
+use crate::journal::JournalError;
+use crate::redivis::{self, UploadBody, session_from};
+use crate::transfer::{CHUNK_QUANTUM, Cause, Evidence, Reply, Request, Resume, Upload, Verdict};
+
+/// Files up to this many bytes are read at once: one read, one write, no thread in between.
+const SMALL: u64 = 256 * 1024;
+
+impl Worker {
+    /// Sends the job's bytes until they are stored or something is in the way.
+    pub async fn transfer(mut self) -> Recorded<Left> {
+        let opened = match self.shared.folders.get(&self.job.watch).cloned() {
+            Some(folder) => {
+                let job = self.job.clone();
+                blocking(move || Source::open(&folder, &job)).await?
+            }
+            None => {
+                let why = "its watch is no longer in the configuration";
+                return self.end(|state| state.park(ParkReason::NoWatch), why).await;
+            }
+        };
+        match opened {
+            Ok(source) => Drive::new(self, source).run().await,
+            Err(unfit) => self.unfit(unfit).await,
+        }
+    }
+
+    async fn unfit(&mut self, unfit: Unfit) -> Recorded<Left> {
+        match unfit {
+            Unfit::Gone => self.end(State::miss, "the file is gone").await,
+            Unfit::Changed => {
+                self.end(
+                    State::supersede,
+                    "the file changed before all of it was stored",
+                )
+                .await
+            }
+            Unfit::HardLink(links) => {
+                let why = format!(
+                    "the file has {links} names (hard links), so it may be somebody else's; \
+                     remove the others, or set allow_hard_links = true for this watch"
+                );
+                self.end(|state| state.park(ParkReason::HardLink), &why)
+                    .await
+            }
+            Unfit::NotAFile(kind) => {
+                let why = format!("the path leads to {kind}, not to a regular file");
+                self.end(|state| state.park(ParkReason::NotAFile), &why)
+                    .await
+            }
+            Unfit::Denied => {
+                let why = "the file may not be read: give the daemon's user read permission";
+                self.end(|state| state.park(ParkReason::Unreadable), why)
+                    .await
+            }
+            Unfit::Later(why) => self.back_off(Ok, &why, None, Trouble::Own).await,
+        }
+    }
+}
+
+/// An upload in progress.
+struct Drive {
+    worker: Worker,
+    source: Source,
+    upload: Upload,
+    /// Checksums up to the confirmed offset.
+    hasher: Hasher,
+    /// Checksums up to the end of the request in flight, once its bytes were read.
+    ahead: Option<Hasher>,
+    /// `Retry-After` of the last answer.
+    pause: Option<Duration>,
+}
+
+impl Drive {
+    fn new(worker: Worker, source: Source) -> Self {
+        let verify = worker.shared.transfer.verify;
+        let (size, troubles) = (worker.job.seen.size, worker.job.troubles);
+        let chunk = worker.shared.transfer.chunk_size.max(CHUNK_QUANTUM);
+        let mut hasher = Hasher::new(verify);
+        let upload = match &worker.job.state {
+            State::Uploading(_, progress) => {
+                hasher = Hasher::restore(&progress.hash, verify).unwrap_or(hasher);
+                tracing::info!(job = %worker.job.id, path = %printable(&worker.job.path), confirmed = %progress.confirmed, "resuming an interrupted session");
+                let resume = Resume {
+                    confirmed: progress.confirmed,
+                    bound: progress.bound,
+                    attempts: worker.job.attempts,
+                };
+                Upload::resume(size, chunk, troubles, resume)
+            }
+            State::Reserved(reservation) if reservation.resumable => {
+                Upload::resumable(size, chunk, troubles)
+            }
+            _ => Upload::plain(size, troubles),
+        };
+        Self {
+            worker,
+            source,
+            upload,
+            hasher,
+            ahead: None,
+            pause: None,
+        }
+    }
+
+    async fn run(mut self) -> Recorded<Left> {
+        loop {
+            if !self.source.is_unchanged() {
+                return self.worker.unfit(Unfit::Changed).await;
+            }
+            let verdict = match self.send().await? {
+                Ok(answer) => {
+                    self.pause = answer.retry_after;
+                    self.upload.on_reply(&reply(answer))
+                }
+                Err(lost) => {
+                    // our own reading failed: the next look at the file tells whether it changed
+                    if lost.source && !self.source.is_unchanged() {
+                        return self.worker.unfit(Unfit::Changed).await;
+                    }
+                    let verdict = self.upload.on_lost(lost.why.clone());
+                    if !lost.reached {
+                        let trouble = Trouble::UploadServer(lost.why, None);
+                        return self.leave(verdict, trouble).await;
+                    }
+                    verdict
+                }
+            };
+            self.worker.job.troubles = self.upload.troubles();
+            let goes_on = match verdict {
+                Verdict::Continue => true,
+                Verdict::Opened(session) => self.open(session).await?,
+                Verdict::Confirmed(at) => self.confirm(at).await?,
+                Verdict::Rewound(at) => {
+                    tracing::warn!(job = %self.worker.job.id, path = %printable(&self.worker.job.path), to = %at, "the upload server lost bytes that it had confirmed; sending them again");
+                    self.confirm(at).await?
+                }
+                Verdict::Stored(evidence) => return self.stored(evidence).await,
+                other => return self.leave(other, Trouble::Own).await,
+            };
+            if !goes_on {
+                return Ok(Left::Over);
+            }
+        }
+    }
+
+    // ---- sending
+
+    async fn send(&mut self) -> Recorded<redivis::Reply> {
+        self.ahead = None;
+        let client = self.worker.shared.client.clone();
+        let size = self.worker.job.seen.size;
+        Ok(match (self.upload.request(), &self.worker.job.state) {
+            (Request::PutWhole, State::Reserved(Reservation { url, .. })) => {
+                let url = url.clone();
+                self.hasher = Hasher::new(self.worker.shared.transfer.verify);
+                let (body, hashed) = match self.body(size).await? {
+                    Ok(body) => body,
+                    Err(lost) => return Ok(Err(lost)),
+                };
+                let reply = client.put_whole(&url, body).await;
+                self.ahead = hashed.await.ok();
+                reply
+            }
+            (Request::StartSession, State::Reserved(Reservation { url, .. })) => {
+                client.start_session(url, size).await
+            }
+            (Request::Query, State::Uploading(_, progress)) => {
+                client.query(&progress.session, size).await
+            }
+            (Request::Chunk { first, len }, State::Uploading(_, progress)) => {
+                let session = progress.session.clone();
+                let (body, hashed) = match self.body(len).await? {
+                    Ok(body) => body,
+                    Err(lost) => return Ok(Err(lost)),
+                };
+                let reply = client.put_chunk(&session, first, body, size).await;
+                self.ahead = hashed.await.ok();
+                reply
+            }
+            (request, state) => {
+                let what = format!("a request {request:?} for a job that is {}", state.name());
+                return Err(JournalError::Rejected(what));
+            }
+        })
+    }
+
+    /// The next `len` bytes, and their checksums once they were read.
+    async fn body(&self, len: u64) -> Recorded<Result<Body, redivis::Lost>> {
+        let shared = Arc::clone(&self.worker.shared);
+        if len <= SMALL && len == self.worker.job.seen.size {
+            let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
+            let read =
+                blocking(move || source.read_whole(&mut hasher).map(|b| (b, hasher))).await?;
+            return Ok(read
+                .map_err(|error| unreadable(&error))
+                .map(|(bytes, hasher)| {
+                    let (give, hashed) = oneshot::channel();
+                    let _ = give.send(hasher);
+                    count(&shared, &bytes);
+                    (UploadBody::whole(bytes), hashed)
+                }));
+        }
+        let (blocks, hashed) = self.source.stream(self.hasher.clone(), len);
+        let counted = blocks.inspect(move |block| {
+            if let Ok(block) = block {
+                count(&shared, block);
+            }
+        });
+        Ok(Ok((UploadBody::stream(len, counted), hashed)))
+    }
+
+    // ---- what the server said
+
+    async fn open(&mut self, session: SessionUrl) -> Recorded<bool> {
+        self.hasher = Hasher::new(self.worker.shared.transfer.verify);
+        let progress = Progress {
+            session,
+            opened_at: Timestamp::now(),
+            confirmed: ByteOffset::ZERO,
+            bound: self.upload.bound(),
+            hash: self.hasher.state(),
+        };
+        self.worker
+            .advance(|state| state.open_session(progress), "")
+            .await
+    }
+
+    async fn confirm(&mut self, at: ByteOffset) -> Recorded<bool> {
+        match self.ahead.take() {
+            Some(ahead) if ahead.at() == at => self.hasher = ahead,
+            _ => {
+                if let Err(error) = self.hash_up_to(at).await? {
+                    return self.unreadable(&error).await;
+                }
+            }
+        }
+        let (bound, hash) = (self.upload.bound(), self.hasher.state());
+        self.worker
+            .progress(|state| state.confirm(at, bound, hash), "")
+            .await
+    }
+
+    /// The server has it all, it says. What was read here decides whether that is so.
+    async fn stored(mut self, evidence: Evidence) -> Recorded<Left> {
+        let size = self.worker.job.seen.size;
+        match self.ahead.take() {
+            Some(ahead) if ahead.at().get() == size => self.hasher = ahead,
+            _ => {
+                if let Err(error) = self.hash_up_to(ByteOffset::new(size)).await? {
+                    self.unreadable(&error).await?;
+                    return Ok(Left::Over);
+                }
+            }
+        }
+        if !self.source.is_unchanged() {
+            return self.worker.unfit(Unfit::Changed).await;
+        }
+        let sums = self.hasher.sums();
+        if let Err(discrepancy) = evidence.proves(size, &sums) {
+            tracing::error!(job = %self.worker.job.id, path = %printable(&self.worker.job.path), %discrepancy, "the upload server stored something else");
+            let verdict = self.upload.on_discrepancy(discrepancy.to_string());
+            self.worker.job.troubles = self.upload.troubles();
+            return self.leave(verdict, Trouble::Own).await;
+        }
+        let applied = self
+            .worker
+            .progress(|state| state.complete(sums), "")
+            .await?;
+        Ok(if applied {
+            Left::Stored(self.worker.job)
+        } else {
+            Left::Over
+        })
+    }
+
+    /// Brings the checksums to `at`, reading again from the start if they are beyond it.
+    async fn hash_up_to(&mut self, at: ByteOffset) -> Recorded<std::io::Result<()>> {
+        if self.hasher.at() > at {
+            self.hasher = Hasher::new(self.worker.shared.transfer.verify);
+        }
+        let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
+        let read = blocking(move || source.hash_up_to(&mut hasher, at).map(|()| hasher)).await?;
+        Ok(read.map(|hasher| self.hasher = hasher))
+    }
+
+    async fn unreadable(&mut self, error: &std::io::Error) -> Recorded<bool> {
+        if self.source.is_unchanged() {
+            let why = format!("the file cannot be read: {error}");
+            self.worker.back_off(Ok, &why, None, Trouble::Own).await?;
+        } else {
+            self.worker.unfit(Unfit::Changed).await?;
+        }
+        Ok(false)
+    }
+
+    // ---- leaving
+
+    async fn leave(&mut self, verdict: Verdict, trouble: Trouble) -> Recorded<Left> {
+        let (worker, pause) = (&mut self.worker, self.pause);
+        match verdict {
+            Verdict::BackOff(cause) => {
+                let trouble = match &cause {
+                    Cause::Busy(429 | 503, text) => Trouble::UploadServer(text.clone(), pause),
+                    _ => trouble,
+                };
+                worker
+                    .back_off(Ok, &cause.to_string(), pause, trouble)
+                    .await
+            }
+            Verdict::NewSession(cause) => {
+                worker
+                    .back_off(State::lose_session, &cause.to_string(), None, trouble)
+                    .await
+            }
+            Verdict::NewTempUpload(cause) => {
+                worker
+                    .back_off(State::renew, &explained(&cause), None, trouble)
+                    .await
+            }
+            Verdict::Park(reason, cause) => {
+                worker
+                    .end(|state| state.park(reason), &cause.to_string())
+                    .await
+            }
+            other => Err(JournalError::Rejected(format!(
+                "{other:?} is no reason to leave"
+            ))),
+        }
+    }
+}
+
+type Body = (UploadBody, oneshot::Receiver<Hasher>);
+
+fn count(shared: &Shared, bytes: &Bytes) {
+    shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+}
+
+fn unreadable(error: &std::io::Error) -> redivis::Lost {
+    redivis::Lost {
+        why: format!("the file cannot be read: {error}"),
+        reached: true,
+        stalled: false,
+        source: true,
+    }
+}
+
+/// A 401 from an upload host has one likely reason, and one key that helps.
+fn explained(cause: &Cause) -> String {
+    match cause {
+        Cause::Refused(401 | 403, _) => format!(
+            "{cause}; if that host wants the Redivis token, name its origin in redivis.send_token_to"
+        ),
+        _ => cause.to_string(),
+    }
+}
+
+fn reply(answer: redivis::Answer) -> Reply {
+    let hashes = answer.goog_hash.iter().map(String::as_str);
+    Reply {
+        status: answer.status,
+        evidence: Evidence::from_headers(hashes, answer.stored_length),
+        session: answer.location.as_deref().and_then(session_from),
+        range: answer.range,
+        text: answer.text,
+    }
+}
+
+/// Runs what may wait for the disk where waiting is allowed.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Recorded<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| JournalError::Closed)
+}

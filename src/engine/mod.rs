@@ -1,0 +1,93 @@
+//! The engine: takes jobs out of the journal and carries them into their tables.
+//!
+//! ```text
+//! claim → reserve (batch) → transfer (one worker a file) → register (batch) → done
+//! ```
+//!
+//! The three stages overlap; each hands its jobs on as soon as they are recorded. One loop
+//! ([`pool`](self)) decides what starts, everything else performs one step and reports. Every
+//! step is recorded before the next begins, so that the engine can be killed anywhere.
+//!
+//! Never here: SQL, HTTP details, or waiting inside a worker. A job that fails is given back
+//! to the journal with the time of its next attempt.
+
+mod batch;
+mod condition;
+mod drive;
+mod hash;
+mod plan;
+mod pool;
+mod reconcile;
+mod register;
+mod reserve;
+mod retry;
+mod source;
+mod worker;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use jiff::Timestamp;
+
+use crate::config::{Config, Retry, Transfer};
+use crate::job::WatchName;
+use crate::journal::{Journal, JournalError};
+use crate::redivis::{Bearer, Client};
+
+pub use condition::{Account, Condition};
+pub use pool::{Engine, Pulse};
+
+/// Reads the credential again: it may have been rotated. An error is a text for people.
+pub type Credential = Arc<dyn Fn() -> Result<Bearer, String> + Send + Sync>;
+
+/// What all steps share.
+struct Shared {
+    journal: Journal,
+    client: Client,
+    credential: Credential,
+    transfer: Transfer,
+    retry: Retry,
+    folders: HashMap<WatchName, Folder>,
+    /// Bytes handed to the network since the start.
+    sent: AtomicU64,
+}
+
+/// A drop folder, as far as reading from it goes.
+#[derive(Debug, Clone)]
+struct Folder {
+    path: PathBuf,
+    allow_hard_links: bool,
+}
+
+impl Shared {
+    fn new(config: &Config, journal: Journal, client: Client, credential: Credential) -> Self {
+        let folders = config.watches.iter().map(|watch| {
+            let folder = Folder {
+                path: watch.path.clone(),
+                allow_hard_links: watch.allow_hard_links,
+            };
+            (watch.name.clone(), folder)
+        });
+        Self {
+            journal,
+            client,
+            credential,
+            transfer: config.transfer.clone(),
+            retry: config.retry,
+            folders: folders.collect(),
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    /// A number in 0 ..= 1 for spreading retries; need not be unpredictable.
+    fn chance() -> f64 {
+        use std::hash::{BuildHasher as _, RandomState};
+        let bits = RandomState::new().hash_one(Timestamp::now().as_nanosecond());
+        f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    }
+}
+
+/// The journal failed: the engine cannot go on, since it must not act on what is not recorded.
+type Recorded<T> = Result<T, JournalError>;

@@ -1,0 +1,106 @@
+//! A registration whose answer is not known: the table's own listing is asked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::batch::{self, Outcome, Trouble, budget};
+use super::register::{adopt, is_ours};
+use super::worker::signed;
+use super::{Recorded, Shared};
+use crate::job::{Job, State};
+use crate::redivis::{REQUEST_TIMEOUT, RemoteFile};
+
+/// A request that was on its way when its answer was lost may still arrive for this long; only a
+/// listing made later proves that it did not.
+const MAY_STILL_ARRIVE: Duration = Duration::from_secs(2 * REQUEST_TIMEOUT.as_secs());
+
+/// Looks jobs of one table up in its listing: what stands there with our size and md5 is
+/// adopted, what certainly does not stand there is registered again by the caller
+/// ([`Outcome::onward`]), what may still arrive is looked up again later.
+pub(super) async fn reconcile(
+    shared: Arc<Shared>,
+    jobs: Vec<Job>,
+    delay: Duration,
+) -> Recorded<Outcome> {
+    let Some(table) = jobs.first().map(|job| job.table.clone()) else {
+        return Ok(Outcome::default());
+    };
+    let asked_at = Timestamp::now();
+    let names: HashSet<String> = jobs.iter().map(|job| job.remote_name.clone()).collect();
+    budget(&shared).await;
+    match shared
+        .client
+        .list_files(&table, |name| names.contains(name))
+        .await
+    {
+        Ok(listed) => sort(&shared, jobs, listed, asked_at).await,
+        Err(error) => {
+            let trouble = Trouble::of(&error);
+            let why = format!("the table's listing could not be read: {error}");
+            let mut outcome = Outcome {
+                trouble,
+                ..Outcome::default()
+            };
+            match &outcome.trouble {
+                Some(Trouble::Auth(_)) => outcome.kept = jobs,
+                Some(Trouble::Pause(_, Some(wanted))) => {
+                    outcome.until = batch::give_back(&shared, jobs, &why, *wanted).await?;
+                }
+                _ => outcome.until = batch::give_back(&shared, jobs, &why, delay).await?,
+            }
+            Ok(outcome)
+        }
+    }
+}
+
+async fn sort(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    listed: Vec<RemoteFile>,
+    asked_at: Timestamp,
+) -> Recorded<Outcome> {
+    let mut by_name: HashMap<String, Vec<RemoteFile>> = HashMap::new();
+    for file in listed {
+        by_name.entry(file.name.clone()).or_default().push(file);
+    }
+    let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for job in jobs {
+        let rows = by_name.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
+        let mut ours = rows
+            .iter()
+            .filter(|file| is_ours(&job, file.size, file.md5));
+        match (ours.next(), ours.count()) {
+            (Some(row), others) => {
+                if others > 0 {
+                    tracing::warn!(job = %job.id, name = ?job.remote_name, others, "the table lists the same file more than once; nothing is deleted");
+                }
+                found.push((job, row.id.clone()));
+            }
+            (None, _) if is_settled(&job, asked_at) => absent.push(job),
+            (None, _) => open.push(job),
+        }
+    }
+    adopt(shared, found).await?;
+    let why = "its registration got no answer and is not in the table's listing yet";
+    let until = batch::give_back(shared, open, why, MAY_STILL_ARRIVE).await?;
+    let onward = batch::advance(shared, absent, |_, state| state.withdraw()).await?;
+    Ok(Outcome {
+        onward,
+        until,
+        ..Outcome::default()
+    })
+}
+
+/// Whether the request cannot arrive any more. A clock that went back only makes this later.
+fn is_settled(job: &Job, asked_at: Timestamp) -> bool {
+    match &job.state {
+        State::Registering(intent) => {
+            let age: SignedDuration = asked_at.duration_since(intent.at);
+            age >= signed(MAY_STILL_ARRIVE)
+        }
+        _ => false,
+    }
+}

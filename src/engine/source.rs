@@ -1,0 +1,136 @@
+//! Reading the file: one open descriptor, from the first byte to the last look.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{Stream, poll_fn};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Folder;
+use super::hash::Hasher;
+use crate::beneath::{self, OpenError, Root};
+use crate::job::{ByteOffset, Fingerprint, Job};
+
+/// Bytes read at a time.
+const BLOCK: usize = 256 * 1024;
+/// Blocks read ahead of the network, a file.
+const AHEAD: usize = 2;
+
+/// A file that is being uploaded.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    file: Arc<File>,
+    version: Fingerprint,
+}
+
+/// Why a file cannot be uploaded now, split by what follows.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// It is gone.
+    Gone,
+    /// Another version lies there: the watch sees it too, and makes a job of it.
+    Changed,
+    /// It has other names, and the watch does not allow that.
+    HardLink(u64),
+    /// It is no regular file, or the way leads through a link.
+    NotAFile(String),
+    /// Its permissions forbid it.
+    Denied,
+    /// Try again later: the folder is not there (an unmounted share), too many files are open …
+    Later(String),
+}
+
+impl Source {
+    /// Opens the job's file, if it still is the version that the job is about.
+    pub fn open(folder: &Folder, job: &Job) -> Result<Self, Unfit> {
+        let root = Root::open(&folder.path)
+            .map_err(|error| Unfit::Later(format!("the drop folder cannot be opened: {error}")))?;
+        let open = root.open_file(&job.path).map_err(|error| match error {
+            OpenError::Gone => Unfit::Gone,
+            OpenError::NotAFile(kind) => Unfit::NotAFile(kind.to_string()),
+            OpenError::Denied => Unfit::Denied,
+            OpenError::Io(error) => Unfit::Later(format!("the file cannot be opened: {error}")),
+        })?;
+        if open.seen != job.seen {
+            return Err(Unfit::Changed);
+        }
+        if open.links > 1 && !folder.allow_hard_links {
+            return Err(Unfit::HardLink(open.links));
+        }
+        Ok(Self {
+            file: Arc::new(open.file),
+            version: job.seen,
+        })
+    }
+
+    /// Whether the open file is still that version. To be asked before each chunk and after the
+    /// last: bytes of two versions must never meet in one upload.
+    pub fn is_unchanged(&self) -> bool {
+        beneath::fingerprint(&self.file).is_ok_and(|(seen, _)| seen == self.version)
+    }
+
+    /// All bytes at once, for small files. Blocks.
+    pub fn read_whole(&self, hasher: &mut Hasher) -> io::Result<Bytes> {
+        let size = usize::try_from(self.version.size).map_err(io::Error::other)?;
+        let mut bytes = vec![0; size];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        hasher.update(&bytes);
+        Ok(bytes.into())
+    }
+
+    /// Feeds the hasher up to `to`, reading again what it has not seen. Blocks.
+    pub fn hash_up_to(&self, hasher: &mut Hasher, to: ByteOffset) -> io::Result<()> {
+        let mut block = vec![0; BLOCK];
+        while hasher.at() < to {
+            let at = hasher.at().get();
+            let len = block_len(to.get() - at);
+            self.file.read_exact_at(&mut block[..len], at)?;
+            hasher.update(&block[..len]);
+        }
+        Ok(())
+    }
+
+    /// The bytes from where the hasher is, `len` of them, read by a thread of its own while
+    /// they are sent. The hasher comes back when all were read; it never does if reading
+    /// failed or nobody wanted the rest.
+    pub fn stream(
+        &self,
+        mut hasher: Hasher,
+        len: u64,
+    ) -> (
+        impl Stream<Item = io::Result<Bytes>> + use<>,
+        oneshot::Receiver<Hasher>,
+    ) {
+        let (blocks, mut arriving) = mpsc::channel(AHEAD);
+        let (give_back, hashed) = oneshot::channel();
+        let file = Arc::clone(&self.file);
+        tokio::task::spawn_blocking(move || {
+            let end = hasher.at().get() + len;
+            while hasher.at().get() < end {
+                let block = read_block(&file, &mut hasher, end);
+                let failed = block.is_err();
+                if blocks.blocking_send(block).is_err() || failed {
+                    return;
+                }
+            }
+            // nobody waits for it when the request has already failed
+            let _ = give_back.send(hasher);
+        });
+        (poll_fn(move |context| arriving.poll_recv(context)), hashed)
+    }
+}
+
+fn read_block(file: &File, hasher: &mut Hasher, end: u64) -> io::Result<Bytes> {
+    let at = hasher.at().get();
+    let mut block = vec![0; block_len(end - at)];
+    file.read_exact_at(&mut block, at)?;
+    hasher.update(&block);
+    Ok(block.into())
+}
+
+fn block_len(left: u64) -> usize {
+    usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK))
+}

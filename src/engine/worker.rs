@@ -1,0 +1,136 @@
+//! One job in hand: moving it, recording the move, giving it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Recorded, Shared, retry};
+use crate::job::{IllegalMove, Job, ParkReason, State, printable};
+use crate::journal::{Entry, Hold, JournalError};
+
+/// A claimed job and the means to carry it on.
+pub(super) struct Worker {
+    pub shared: Arc<Shared>,
+    pub job: Job,
+}
+
+/// What became of a job that a worker had.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// All bytes are stored; it is to be registered.
+    Stored(Job),
+    /// Given back: may go on from this time. The failure may concern everyone.
+    Until(Timestamp, Trouble),
+    /// Nothing more to do for it here.
+    Over,
+}
+
+/// Whether a failure concerns only this job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Only this job.
+    Own,
+    /// The upload server cannot be reached or is overloaded: others need not try for a while.
+    UploadServer(String, Option<Duration>),
+}
+
+impl Worker {
+    /// Makes a move and records it; the job stays in hand. `false`: the journal no longer had it
+    /// in that state (a newer version took over), and it must be dropped.
+    pub async fn advance(
+        &mut self,
+        step: impl FnOnce(State) -> Result<State, IllegalMove>,
+        note: &str,
+    ) -> Recorded<bool> {
+        self.make(step, Hold::Keep, None, note).await
+    }
+
+    /// As [`Worker::advance`], and the troubles so far are over.
+    pub async fn progress(
+        &mut self,
+        step: impl FnOnce(State) -> Result<State, IllegalMove>,
+        note: &str,
+    ) -> Recorded<bool> {
+        self.job.attempts = 0;
+        self.job.failing_since = None;
+        self.make(step, Hold::Keep, None, note).await
+    }
+
+    /// Makes a last move: parked, superseded, missing.
+    pub async fn end(
+        &mut self,
+        step: impl FnOnce(State) -> Result<State, IllegalMove>,
+        why: &str,
+    ) -> Recorded<Left> {
+        let path = printable(&self.job.path);
+        let before = self.job.state.name();
+        self.make(step, Hold::Keep, Some(why.to_owned()), why)
+            .await?;
+        let after = self.job.state.name();
+        tracing::warn!(job = %self.job.id, watch = %self.job.watch, %path, %before, %after, why, "a file was not uploaded");
+        Ok(Left::Over)
+    }
+
+    /// Gives the job back after a failure, parked if it has failed for too long.
+    pub async fn back_off(
+        &mut self,
+        step: impl FnOnce(State) -> Result<State, IllegalMove>,
+        why: &str,
+        wait: Option<Duration>,
+        trouble: Trouble,
+    ) -> Recorded<Left> {
+        let now = Timestamp::now();
+        self.job.attempts = self.job.attempts.saturating_add(1);
+        let since = *self.job.failing_since.get_or_insert(now);
+        if now.duration_since(since) > signed(self.shared.retry.park_after) {
+            let text = format!("no progress since {since}; the last failure: {why}");
+            return self
+                .end(|state| state.park(ParkReason::GaveUp), &text)
+                .await;
+        }
+        let delay = wait.unwrap_or_else(|| {
+            retry::delay(self.shared.retry, self.job.attempts, Shared::chance())
+        });
+        let until = now + signed(delay);
+        let path = printable(&self.job.path);
+        tracing::info!(job = %self.job.id, watch = %self.job.watch, %path, attempt = self.job.attempts, ?delay, why, "will try again");
+        self.make(step, Hold::Until(until), Some(why.to_owned()), why)
+            .await?;
+        Ok(Left::Until(until, trouble))
+    }
+
+    async fn make(
+        &mut self,
+        step: impl FnOnce(State) -> Result<State, IllegalMove>,
+        hold: Hold,
+        error: Option<String>,
+        note: &str,
+    ) -> Recorded<bool> {
+        let from = self.job.state.name();
+        self.job.state = step(self.job.state.clone()).map_err(|illegal| impossible(&illegal))?;
+        let entry = Entry {
+            job: self.job.clone(),
+            from,
+            hold,
+            error,
+            note: note.to_owned(),
+        };
+        let applied = self
+            .shared
+            .journal
+            .record(vec![entry], Timestamp::now())
+            .await?;
+        Ok(applied.first().copied().unwrap_or(false))
+    }
+}
+
+/// A move that the state machine forbids is a mistake in this program: nothing was recorded.
+pub(super) fn impossible(illegal: &IllegalMove) -> JournalError {
+    JournalError::Rejected(illegal.to_string())
+}
+
+/// Delays come from the configuration and are years at most.
+pub(super) fn signed(delay: Duration) -> SignedDuration {
+    SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX)
+}
