@@ -77,9 +77,9 @@ unshare --mount --pid --fork --uts --ipc --net --cgroup true 2>/dev/null || skip
 grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || skip "the kernel has no overlay file system"
 unified=$(findmnt --noheadings --types cgroup2 --output TARGET --first-only) || skip "there is no unified cgroup tree"
 
-scratch=$(mktemp -d)
 cgroup=$unified/redivis-drop-box.$$
 mkdir "$cgroup" 2>/dev/null || skip "no cgroup can be made below $unified"
+scratch=$(mktemp -d)
 namespaces='' # the process whose end ends the box
 
 clean() {

@@ -1,4 +1,5 @@
-//! The shipped systemd unit, read by systemd's own tools, and the settings that the daemon relies on.
+//! The shipped systemd unit, read by systemd's own tools, and the settings that the daemon
+//! relies on.
 //!
 //! `tests/systemd_box.sh` starts the unit for real; here it is only read. Where `systemd-analyze` is not
 //! installed, the tests that need it say so and pass.
@@ -185,8 +186,8 @@ fn no_setting_takes_away_what_the_daemon_needs() {
     }
 }
 
-/// A folder with the unit, word for word but for the path of its binary, which is not installed here. None, with a
-/// word about it, where systemd's tools are missing.
+/// A folder with the unit, word for word but for the path of its binary, which is not installed
+/// here. None, with a word about it, where systemd's tools are missing.
 fn unit_beside_its_binary() -> Option<tempfile::TempDir> {
     if !installed("systemd-analyze") {
         return None;
@@ -196,12 +197,12 @@ fn unit_beside_its_binary() -> Option<tempfile::TempDir> {
         1,
         "the unit names its binary once"
     );
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(
         folder.path().join("redivis-drop.service"),
         UNIT.replace(INSTALLED, BINARY),
     )
-    .unwrap();
+    .expect("the unit can be copied");
     Some(folder)
 }
 
@@ -228,7 +229,10 @@ fn installed(tool: &str) -> bool {
 }
 
 fn run(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap()
+    command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the tool runs")
 }
 
 fn text(told: &Output) -> String {
