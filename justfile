@@ -1,0 +1,39 @@
+# The commands of this project. `just` alone lists them; each is also a plain command in CONTRIBUTING.md.
+
+_list:
+    @just --list --unsorted
+
+# the whole job on this machine: practice server, drop folder, a cut connection, a restart
+demo *arguments:
+    cargo run --release -- demo {{arguments}}
+
+# all the tests
+test *arguments:
+    cargo test {{arguments}}
+
+# what a commit must pass: layout, lints, tests
+check: fmt-check clippy test
+
+# lays out the code
+fmt:
+    cargo fmt
+
+fmt-check:
+    cargo fmt --check
+
+# lints; a warning is a failure
+clippy:
+    cargo clippy --all-targets -- -D warnings
+
+# the unit under a real systemd, in namespaces (needs root)
+systemd:
+    cargo build
+    sudo tests/systemd_box.sh "${CARGO_TARGET_DIR:-target}/debug/redivis-drop"
+
+# licences, advisories, sources (needs cargo-deny)
+deny:
+    cargo deny check
+
+# everything that continuous integration does
+ci:
+    bash .ci/run
