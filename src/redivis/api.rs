@@ -1,22 +1,14 @@
 //! The calls of Redivis' API that the daemon makes. Each is one request.
 
 use std::collections::HashSet;
-use std::future::Future;
-use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tracing::warn;
 use url::Url;
 
 use super::address::{resource, sendable};
-use super::error::ApiError;
-use super::redact::Secrets;
-use super::shapes::{self, Complaint};
-use super::wire::{self, Body, ERROR_CAP, RESULT_CAP};
-use super::{Bearer, Client};
+use super::{ApiError, Client, shapes};
 use crate::job::{Md5, RemoteId, TempUploadId, TempUrl};
 
 /// Temp uploads, or files, that one request may hold.
@@ -211,176 +203,6 @@ impl Client {
             .map_err(|error| ApiError::nonsense(format!("cannot write the request: {error}")))?;
         self.call(Method::POST, url, Some(body)).await
     }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        url: Url,
-        body: Option<Vec<u8>>,
-    ) -> Result<T, ApiError> {
-        let token = self.token();
-        within(self.limits().request, async {
-            let response = self.ask(method, url, body, &token).await?;
-            read_json(response, &Secrets::of_token(&token)).await
-        })
-        .await
-    }
-
-    /// Sends one request; an answer is returned only with status 200, 201 or 202.
-    pub(super) async fn ask(
-        &self,
-        method: Method,
-        url: Url,
-        body: Option<Vec<u8>>,
-        token: &Bearer,
-    ) -> Result<Response, ApiError> {
-        let secrets = Secrets::of_token(token);
-        let mut request = self.request(method, url, token);
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
-        }
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() || error.is_builder() => {
-                return Err(ApiError::NotReached {
-                    text: secrets.error(error),
-                });
-            }
-            Err(error) => return Err(lost(&secrets, error)),
-        };
-        self.note(response.headers(), &secrets);
-        match response.status() {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => Ok(response),
-            _ => Err(self.failure(response, &secrets).await),
-        }
-    }
-
-    /// What every answer says besides its result.
-    fn note(&self, headers: &HeaderMap, secrets: &Secrets) {
-        if let Some(warning) = wire::header(headers, "x-redivis-warning") {
-            warn!("Redivis warns: {}", secrets.line(warning));
-        }
-        let number = |name| wire::header(headers, name)?.trim().parse().ok();
-        self.budget().learn(
-            number("x-ratelimit-limit"),
-            number("x-ratelimit-remaining"),
-            Instant::now(),
-        );
-    }
-
-    async fn failure(&self, response: Response, secrets: &Secrets) -> ApiError {
-        let status = response.status();
-        let retry_after = wire::pause(response.headers());
-        if status.is_success() || status.is_redirection() || status.is_informational() {
-            let kind = if status.is_redirection() {
-                "a redirect"
-            } else {
-                "an unknown success"
-            };
-            return ApiError::nonsense(format!("{kind} ({})", status.as_u16()));
-        }
-        let body = Body::read(response, ERROR_CAP).await.text();
-        let error = classify(status, retry_after, &body, secrets);
-        if let ApiError::Throttled { retry_after, .. } = &error {
-            let pause = retry_after.unwrap_or_default();
-            self.budget().pause(Instant::now() + pause);
-        }
-        error
-    }
-}
-
-fn classify(
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    body: &str,
-    secrets: &Secrets,
-) -> ApiError {
-    let complaint = Complaint::read(body);
-    let code = complaint.code.map(|code| secrets.line(&code));
-    let text = secrets.line(&complaint.text.unwrap_or_else(|| {
-        if wire::is_page(body.as_bytes()) {
-            "an HTML page instead of a reason".into()
-        } else if body.trim().is_empty() || code.is_some() {
-            status
-                .canonical_reason()
-                .unwrap_or("no reason given")
-                .into()
-        } else {
-            body.to_owned()
-        }
-    }));
-    let number = status.as_u16();
-    match number {
-        401 => ApiError::Auth {
-            status: number,
-            text,
-            scope: complaint.scope.map(|scope| secrets.line(&scope)),
-        },
-        403 if code.as_deref() == Some("insufficient_scope") => ApiError::Auth {
-            status: number,
-            text,
-            scope: complaint.scope.map(|scope| secrets.line(&scope)),
-        },
-        // The proxy in between wants a password: Redivis never saw the request.
-        407 => ApiError::NotReached { text },
-        429 => ApiError::Throttled {
-            status: number,
-            retry_after,
-        },
-        503 if retry_after.is_some() => ApiError::Throttled {
-            status: number,
-            retry_after,
-        },
-        // 425 is "too early", 499 a hop that gave up.
-        408 | 425 | 499 | 500.. => ApiError::Unavailable {
-            status: Some(number),
-            text,
-        },
-        _ => ApiError::Refused {
-            status: number,
-            code,
-            text,
-        },
-    }
-}
-
-/// The result, or `Unavailable` when the limit is over first.
-pub(super) async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, ApiError>> + Send,
-) -> Result<T, ApiError> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        Err(ApiError::Unavailable {
-            status: None,
-            text: format!("no complete answer within {limit:?}"),
-        })
-    })
-}
-
-/// A connection that failed after something may have been sent.
-pub(super) fn lost(secrets: &Secrets, error: reqwest::Error) -> ApiError {
-    ApiError::Unavailable {
-        status: None,
-        text: secrets.error(error),
-    }
-}
-
-async fn read_json<T: DeserializeOwned>(
-    response: Response,
-    secrets: &Secrets,
-) -> Result<T, ApiError> {
-    let bytes = match Body::read(response, RESULT_CAP).await {
-        Body::Whole(bytes) => bytes,
-        Body::Cut(_) => return Err(ApiError::nonsense("a result of more than 8 MiB")),
-        Body::Broken(_, error) => return Err(lost(secrets, error)),
-    };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::nonsense(if wire::is_page(&bytes) {
-            "an HTML page, as of a captive portal or a login".into()
-        } else {
-            secrets.line(&format!("JSON of another shape, {error}"))
-        })
-    })
 }
 
 fn as_asked(

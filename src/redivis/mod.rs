@@ -1,12 +1,12 @@
 //! The only HTTP client: asks Redivis, and carries bytes to the addresses that it gave.
 //!
 //! ```text
-//! api ──────┐                       ┌── shapes, listing   what the answers look like
-//!           ├── client ── wire ─────┤
-//! upload ───┘     │                 └── error             what an answer means for the job
-//!    │            └── bearer, address                     who may see the token; which URL is fit
-//!    └── outgoing                                         exactly as many bytes as announced
-//! retry_after, budget                                     when to ask again; how often at most
+//! api, listing ── ask ──┐             the calls of the API; one question and what its answer means
+//! upload ── outgoing ───┴── client    the requests of an upload; exactly the announced bytes
+//!
+//! bearer, address, redact             who may see the token; which URL is fit; what may be printed
+//! shapes, wire, error                 what is read, up to which size, and what follows from it
+//! budget, retry_after                 how often the API may be asked; when again
 //! ```
 //!
 //! Promises:
@@ -25,6 +25,7 @@
 
 mod address;
 mod api;
+mod ask;
 mod bearer;
 mod budget;
 mod client;
