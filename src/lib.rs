@@ -34,3 +34,4 @@
 pub mod beneath;
 pub mod config;
 pub mod job;
+pub mod watch;
