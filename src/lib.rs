@@ -33,3 +33,4 @@
 
 pub mod config;
 pub mod job;
+pub mod sandbox;
