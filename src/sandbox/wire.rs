@@ -43,6 +43,10 @@ impl Line {
         self.over.cancel();
     }
 
+    fn was_cut(&self) -> bool {
+        self.reset.load(Ordering::Acquire)
+    }
+
     /// Waits until the connection is over, whoever ended it.
     pub(super) async fn gone(&self) {
         self.over.cancelled().await;
@@ -92,10 +96,15 @@ async fn converse(stream: TcpStream, origin: Origin, room: Arc<Room>, line: Line
                 line.clone(),
                 request.map(Body::new),
             ));
+            let line = line.clone();
             async move {
                 let response: Response = work
                     .await
                     .unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR));
+                if line.was_cut() {
+                    // The answer must not slip out before the connection is reset.
+                    std::future::pending::<()>().await;
+                }
                 Ok::<_, std::convert::Infallible>(response)
             }
         }
@@ -122,7 +131,7 @@ struct Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.line.reset.load(Ordering::Acquire) {
+        if self.line.was_cut() {
             // If this fails, the peer sees an orderly end before the answer: a cut all the same.
             let _ = self.stream.set_zero_linger();
         }
