@@ -32,9 +32,14 @@
 //! - Done means: the registered md5 is the md5 of the bytes that were read here.
 
 pub mod beneath;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod job;
 pub mod journal;
 pub mod redivis;
+pub mod sandbox;
+pub mod status;
 pub mod transfer;
+pub mod watch;

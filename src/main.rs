@@ -1,3 +1,7 @@
 //! The `redivis-drop` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    redivis_drop::cli::main()
+}

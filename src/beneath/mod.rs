@@ -123,9 +123,10 @@ impl Root {
     }
 
     fn resolve(&self, relative: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let relative = match relative.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => relative,
+        let relative = if relative.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            relative
         };
         let flags = flags | OFlags::CLOEXEC;
         rustix::fs::openat2(&self.folder, relative, flags, Mode::empty(), BENEATH)

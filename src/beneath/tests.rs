@@ -39,6 +39,15 @@ fn place() -> Place {
     }
 }
 
+/// Ends the other side of a race, also when this side fails.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn make_pipe(path: &Path) {
     rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
 }
@@ -143,6 +152,7 @@ fn a_parent_swapped_for_a_link_never_leads_outside() {
                 rustix::fs::renameat_with(CWD, &sub, CWD, &link, flags).unwrap();
             }
         });
+        let _end = SetOnDrop(&done);
         // Go on until both sides have won at times, so that it was a race.
         while rounds < 20_000 || (opened.min(refused) == 0 && begun.elapsed().as_secs() < 20) {
             rounds += 1;
@@ -161,7 +171,6 @@ fn a_parent_swapped_for_a_link_never_leads_outside() {
                 }
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert!(
         opened > 0 && refused > 0,

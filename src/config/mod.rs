@@ -74,6 +74,16 @@ fn unreadable_hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// Reads a time such as "10s" or "24h", as the configuration writes it.
+pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
+    quantity::duration(text).ok()
+}
+
+/// Reads a number of bytes such as "20 MB" or "32 MiB", as the configuration writes it.
+pub fn parse_size(text: &str) -> Option<u64> {
+    quantity::size(text).ok()
+}
+
 /// The file to load when `--config` names none: `REDIVIS_DROP_CONFIG`, else
 /// `/etc/redivis-drop/config.toml`.
 pub fn default_path(env: &Environment) -> PathBuf {

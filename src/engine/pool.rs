@@ -17,7 +17,7 @@ use super::plan::{self, Step};
 use super::worker::{Left, Trouble, Worker};
 use super::{Credential, Recorded, Shared, reconcile, register, reserve, retry};
 use crate::config::Config;
-use crate::job::{Job, State};
+use crate::job::Job;
 use crate::journal::{AccountState, Journal, JournalError, Queue};
 use crate::redivis::{BATCH_LIMIT, Client};
 

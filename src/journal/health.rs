@@ -74,14 +74,13 @@ pub struct DaemonRow {
 
 impl Journal {
     /// Notes that this process works on the journal now, and forgets watches that are no more.
-    pub fn begin(
+    pub async fn begin(
         &self,
         version: &'static str,
-        watches: &[(WatchName, PathBuf, String)],
+        watches: Vec<(WatchName, PathBuf, String)>,
         now: Timestamp,
     ) -> Result<(), JournalError> {
-        let watches = watches.to_vec();
-        self.write_blocking(move |connection| {
+        self.write(move |connection| {
             connection.execute("DELETE FROM daemon", [])?;
             connection.execute(
                 "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
@@ -93,6 +92,7 @@ impl Journal {
             }
             Ok(())
         })
+        .await
     }
 
     /// Notes how a watch is doing.

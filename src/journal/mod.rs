@@ -26,6 +26,6 @@ pub use enqueue::NewJob;
 pub use health::{AccountState, DaemonRow, WatchRow};
 pub use lock::Holder;
 pub use open::OpenError;
-pub use query::{Count, Filter, HistoryRow, JobRow, Reader};
+pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader};
 pub use record::{Entry, Hold};
 pub use writer::{Journal, JournalError};

@@ -67,11 +67,16 @@ pub struct Count {
     pub jobs: u64,
     /// How many of them wait for a next attempt after a failure.
     pub waiting: u64,
+    /// How many of them failed at least [`OFTEN`] times in a row.
+    pub failing: u64,
     /// Bytes of their files.
     pub bytes: u64,
     /// Bytes of these that the server has confirmed.
     pub confirmed: u64,
 }
+
+/// So many failures in a row are no accident any more.
+pub const OFTEN: u32 = 5;
 
 /// A line of a job's history.
 #[derive(Debug, Clone)]
@@ -127,13 +132,14 @@ impl Reader {
 
     /// How many jobs stand where.
     pub fn counts(&self) -> Result<Vec<Count>, JournalError> {
-        self.all(
+        let sql = format!(
             "SELECT watch, state, count(*) AS jobs, \
              sum(next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL) AS waiting, \
+             sum(attempts >= {OFTEN} AND finished_at IS NULL) AS failing, \
              sum(size) AS bytes, sum(coalesce(confirmed, 0)) AS confirmed \
-             FROM jobs GROUP BY watch, state ORDER BY watch, state",
-            count_row,
-        )
+             FROM jobs GROUP BY watch, state ORDER BY watch, state"
+        );
+        self.all(&sql, count_row)
     }
 
     /// How the watches are doing.
@@ -231,6 +237,7 @@ fn count_row(row: &Row<'_>) -> rusqlite::Result<Count> {
         state: super::rows::state_name(row)?,
         jobs: number("jobs")?,
         waiting: number("waiting")?,
+        failing: number("failing")?,
         bytes: number("bytes")?,
         confirmed: number("confirmed")?,
     })

@@ -1,0 +1,70 @@
+//! `redivis-drop check`
+
+use std::fs;
+use std::io::{self, Write as _};
+
+use super::error::{Exit, Failure};
+use super::runtime;
+use crate::config::{self, Config, Environment, Watch};
+use crate::redivis::{ApiError, Bearer, Client};
+
+pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    if !config.remarks.is_empty() {
+        writeln!(out, "{}", config.remarks)?;
+    }
+    writeln!(out, "{}: the configuration is right", config.file.display())?;
+    for watch in &config.watches {
+        writeln!(out, "{}: {}", watch.name, folder(watch))?;
+    }
+    if !online {
+        return Ok(Exit::Fine);
+    }
+    let token = config::read_token(&config.redivis, env)?;
+    let unexpected =
+        |error: crate::redivis::BuildError| Failure::new(Exit::Unexpected, error.to_string());
+    let bearer = Bearer::new(token.expose()).map_err(unexpected)?;
+    let client = Client::new(&config.redivis, bearer).map_err(unexpected)?;
+    let mut worst = Exit::Fine;
+    for watch in &config.watches {
+        match runtime()?.block_on(client.table(&watch.table)) {
+            Ok(table) if table.is_file_index == Some(false) => {
+                writeln!(
+                    out,
+                    "{}: {} is no file index table; kind = \"files\" needs one",
+                    watch.name, watch.table
+                )?;
+                worst = Exit::Config;
+            }
+            Ok(_) => writeln!(out, "{}: the table {} is there", watch.name, watch.table)?,
+            Err(ApiError::Refused {
+                status: 404, text, ..
+            }) => {
+                writeln!(
+                    out,
+                    "{}: the table {} is not there, or not visible with this token: {text}",
+                    watch.name, watch.table
+                )?;
+                worst = Exit::Config;
+            }
+            Err(error) => return Err(Failure::new(exit(&error), error.to_string())),
+        }
+    }
+    Ok(worst)
+}
+
+fn exit(error: &ApiError) -> Exit {
+    match error {
+        ApiError::Auth { .. } => Exit::Token,
+        ApiError::Refused { .. } => Exit::Unexpected,
+        _ => Exit::Unreachable,
+    }
+}
+
+fn folder(watch: &Watch) -> String {
+    let path = watch.path.display();
+    match fs::read_dir(&watch.path) {
+        Ok(_) => format!("{path} is readable"),
+        Err(error) => format!("{path} cannot be read now ({error}); the watch will wait for it"),
+    }
+}

@@ -1,0 +1,81 @@
+//! `redivis-drop status`
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::error::{Exit, Failure};
+use super::{print, text};
+use crate::config::Config;
+use crate::journal::Reader;
+use crate::status::{Snapshot, WatchReport};
+
+pub(super) fn status(config: &Config, json: bool) -> Result<Exit, Failure> {
+    let reader = Reader::open(&config.journal.path)?;
+    let snapshot = Snapshot::take(&reader, Timestamp::now())?;
+    let report = if json {
+        let mut line = serde_json::to_string(&snapshot).map_err(std::io::Error::from)?;
+        line.push('\n');
+        line
+    } else {
+        report(&snapshot)
+    };
+    print(report.as_bytes())
+}
+
+fn report(snapshot: &Snapshot) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{text}");
+    };
+    line(match (&snapshot.daemon.pid, snapshot.daemon.since) {
+        (Some(pid), Some(since)) => format!("running as process {pid} since {}", text::time(since)),
+        _ if snapshot.daemon.running => "running".into(),
+        _ => "no daemon is running; this is what its journal says".into(),
+    });
+    if let Some(reason) = &snapshot.account.reason {
+        line(format!("account {}: {reason}", snapshot.account.state));
+    }
+    let totals = &snapshot.totals;
+    let to_go = totals["bytes_pending"];
+    line(format!(
+        "{} to go, {} done, {}/s{}",
+        text::bytes(to_go),
+        text::bytes(totals["bytes_done"]),
+        text::bytes(snapshot.rate_bytes_per_sec),
+        snapshot.eta_secs.map_or(String::new(), |secs| format!(
+            ", about {} left",
+            text::seconds(secs)
+        )),
+    ));
+    line(format!("limited by: {}", snapshot.limited_by));
+    if let Some(error) = &snapshot.last_error {
+        line(format!("last error: {error}"));
+    }
+    for watch in &snapshot.watches {
+        line(format!(
+            "\n{}: {} → {}",
+            watch.name, watch.path, watch.table
+        ));
+        line(format!("  {}", counts(watch)));
+        line(format!("  {} ({})", watch.mode, watch.mode_reason));
+        if let Some(error) = &watch.error {
+            line(format!("  {error}"));
+        }
+    }
+    out
+}
+
+fn counts(watch: &WatchReport) -> String {
+    let some: Vec<String> = watch
+        .totals
+        .iter()
+        .filter(|(name, n)| **n > 0 && !name.starts_with("bytes"))
+        .map(|(name, n)| format!("{n} {name}"))
+        .collect();
+    if some.is_empty() {
+        "nothing yet".into()
+    } else {
+        some.join(", ")
+    }
+}

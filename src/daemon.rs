@@ -1,0 +1,405 @@
+//! The only wiring: opens the journal, starts the rooms, listens to signals, stops in order.
+//!
+//! ```text
+//! open the journal → watch → engine → ready … signal → stop watching → stop the engine → close
+//! ```
+//!
+//! A reload is a stop and a start with the new configuration: everything is in the journal, so
+//! nothing is lost by it, and there is one way to start instead of two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Environment, LoadError, TokenError};
+use crate::engine::{Account, Condition, Credential, Engine, Pulse};
+use crate::job::{Sighting, StateName, WatchName, remote_name};
+use crate::journal::{Journal, JournalError, NewJob, OpenError, Reader, WatchRow};
+use crate::redivis::{Bearer, BuildError, Client};
+use crate::watch::{self, Health, Ledger, Phase, SpawnError, Watching};
+
+/// `run --once` looks this often whether everything has arrived.
+const LOOK: Duration = Duration::from_millis(100);
+/// `run --once` gives up after so many failures in a row to reach a server.
+const ENOUGH_FAILURES: u32 = 5;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// By a signal.
+    Stopped,
+    /// `--once`: all there was has been dealt with.
+    Settled {
+        /// Files that arrived in this run.
+        done: u64,
+        /// Files that failed, are parked, or still wait after repeated failures.
+        failed: u64,
+    },
+    /// `--once`: the token is refused.
+    TokenRefused(String),
+    /// `--once`: a server cannot be reached.
+    Unreachable(String),
+}
+
+/// Why the daemon could not start, or had to stop.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// No token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The journal failed while running. Restarted, the daemon reads it again.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Client(#[from] BuildError),
+    /// A watch cannot begin.
+    #[error(transparent)]
+    Watch(#[from] SpawnError),
+    /// A thread that should run for ever has ended.
+    #[error("the watch `{0}` has ended by itself; this is a mistake in redivis-drop")]
+    WatchEnded(WatchName),
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Runs until a signal, or with `once` until all there is has been dealt with.
+pub async fn run(config: Config, env: &Environment, once: bool) -> Result<Ended, DaemonError> {
+    let mut signals = Signals::listen()?;
+    let mut config = config;
+    loop {
+        match serve(&config, env, once, &mut signals).await? {
+            Turn::Ended(ended) => return Ok(ended),
+            Turn::Reload(new) => config = *new,
+        }
+    }
+}
+
+enum Turn {
+    Ended(Ended),
+    Reload(Box<Config>),
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for a reason to stop: a signal, or a reload whose configuration is right.
+    async fn reason(&mut self, config: &Config, env: &Environment) -> Turn {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Turn::Ended(Ended::Stopped),
+                _ = self.interrupt.recv() => return Turn::Ended(Ended::Stopped),
+                _ = self.hang_up.recv() => {
+                    tell(&[sd_notify::NotifyState::Reloading]);
+                    match config::load(&config.file, env) {
+                        Ok(new) => return Turn::Reload(Box::new(new)),
+                        Err(error) => {
+                            tracing::error!("the configuration was not reloaded, the old one stays: {error}");
+                            tell(&[sd_notify::NotifyState::Ready]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One life with one configuration.
+async fn serve(
+    config: &Config,
+    env: &Environment,
+    once: bool,
+    signals: &mut Signals,
+) -> Result<Turn, DaemonError> {
+    let token = bearer(config, env)?;
+    let client = Client::new(&config.redivis, token)?;
+    let journal = open_journal(config).await?;
+    begin(config, &journal).await?;
+
+    let engine = Engine::new(config, journal.clone(), client, credential(config, env));
+    let (mut condition, pulse) = (engine.condition(), engine.pulse());
+    let stop = CancellationToken::new();
+    let _stop_on_error = stop.clone().drop_guard();
+    let mut engine = tokio::spawn(engine.run(stop.clone()));
+    let watches = start_watches(config, &journal)?;
+
+    let watchdog = tokio::spawn(watchdog(pulse));
+    let status = format!("watching {} drop folders", watches.len());
+    tell(&[
+        sd_notify::NotifyState::Status(&status),
+        sd_notify::NotifyState::Ready,
+    ]);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), journal = %config.journal.path.display(), watches = watches.len(), "ready");
+
+    let turn = tokio::select! {
+        turn = signals.reason(config, env) => Ok(turn),
+        ended = settled(config, &watches, &mut condition), if once => ended.map(Turn::Ended),
+        name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
+        result = &mut engine => return Err(engine_failed(result)),
+    };
+
+    if !matches!(turn, Ok(Turn::Reload(_))) {
+        tell(&[sd_notify::NotifyState::Stopping]);
+    }
+    watchdog.abort();
+    stop_watches(watches).await;
+    stop.cancel();
+    if let Ok(Err(error)) = engine.await {
+        return Err(error.into());
+    }
+    tracing::info!("stopped; the next start goes on from here");
+    turn
+}
+
+fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError>) -> DaemonError {
+    match result {
+        Ok(Err(error)) => error.into(),
+        _ => JournalError::Closed.into(),
+    }
+}
+
+// ---- starting
+
+/// A life that has just ended lets go of the journal within moments.
+async fn open_journal(config: &Config) -> Result<Journal, DaemonError> {
+    for _ in 0..50 {
+        match Journal::open(&config.journal.path) {
+            Err(OpenError::Held { holder, .. }) if holder.pid == Some(std::process::id()) => {
+                tokio::time::sleep(LOOK).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(Journal::open(&config.journal.path)?)
+}
+
+async fn begin(config: &Config, journal: &Journal) -> Result<(), JournalError> {
+    let watches = config.watches.iter();
+    let watches =
+        watches.map(|watch| (watch.name.clone(), watch.path.clone(), watch.table.clone()));
+    journal
+        .begin(
+            env!("CARGO_PKG_VERSION"),
+            watches.collect(),
+            Timestamp::now(),
+        )
+        .await
+}
+
+fn bearer(config: &Config, env: &Environment) -> Result<Bearer, DaemonError> {
+    let token = config::read_token(&config.redivis, env)?;
+    Ok(Bearer::new(token.expose())?)
+}
+
+fn credential(config: &Config, env: &Environment) -> Credential {
+    let (config, env) = (config.clone(), env.clone());
+    Arc::new(move || bearer(&config, &env).map_err(|error| error.to_string()))
+}
+
+fn start_watches(config: &Config, journal: &Journal) -> Result<Vec<Watching>, SpawnError> {
+    config
+        .watches
+        .iter()
+        .map(|watch| {
+            let desk = Desk {
+                journal: journal.clone(),
+                watch: watch.clone(),
+            };
+            watch::spawn(watch.clone(), desk)
+        })
+        .collect()
+}
+
+/// Where a watch meets the journal: neither room knows the other.
+struct Desk {
+    journal: Journal,
+    watch: config::Watch,
+}
+
+impl Ledger for Desk {
+    type Error = JournalError;
+
+    fn unknown(
+        &self,
+        watch: &WatchName,
+        sightings: Vec<Sighting>,
+    ) -> Result<Vec<Sighting>, JournalError> {
+        self.journal.unknown(watch, sightings)
+    }
+
+    fn enqueue(&self, watch: &WatchName, sightings: Vec<Sighting>) -> Result<(), JournalError> {
+        let files = sightings.into_iter().map(|sighting| NewJob {
+            remote_name: remote_name(&sighting.path),
+            sighting,
+        });
+        let table = &self.watch.table;
+        self.journal
+            .enqueue(watch, table, files.collect(), Timestamp::now())?;
+        Ok(())
+    }
+
+    fn report(&self, watch: &WatchName, health: Health) -> Result<(), JournalError> {
+        self.journal.report_watch(WatchRow {
+            name: watch.clone(),
+            path: self.watch.path.clone(),
+            table: self.watch.table.clone(),
+            mode: health.mode.as_str().to_owned(),
+            mode_reason: health.mode_reason,
+            settling: health.settling,
+            overflows: health.overflows,
+            last_scan_at: health.last_scan_at,
+            error: health.error,
+        })
+    }
+}
+
+// ---- running
+
+/// The name of a watch whose thread has ended, should that ever happen.
+async fn ended_watch(watches: &[Watching]) -> WatchName {
+    let ended = watches.iter().map(|watch| {
+        let mut phase = watch.phase();
+        Box::pin(async move {
+            while phase.changed().await.is_ok() {}
+            watch.name().clone()
+        })
+    });
+    match futures_util::future::select_all(ended).await {
+        (name, ..) => name,
+    }
+}
+
+/// Tells systemd that all is well, as long as the loops really turn.
+async fn watchdog(pulse: Pulse) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(limit / 3).await;
+        if !pulse.beat().await {
+            return;
+        }
+        tell(&[sd_notify::NotifyState::Watchdog]);
+    }
+}
+
+/// Without systemd there is nobody to tell, which is no error.
+fn tell(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd could not be told how the daemon is doing");
+    }
+}
+
+async fn stop_watches(watches: Vec<Watching>) {
+    let stopped =
+        tokio::task::spawn_blocking(|| watches.into_iter().for_each(Watching::stop)).await;
+    if stopped.is_err() {
+        tracing::warn!("a watch could not be stopped");
+    }
+}
+
+// ---- once
+
+/// Waits until every watch is quiet and every job has ended, or until that is not to be expected.
+async fn settled(
+    config: &Config,
+    watches: &[Watching],
+    condition: &mut tokio::sync::watch::Receiver<Condition>,
+) -> Result<Ended, DaemonError> {
+    let reader = Reader::open(&config.journal.path)?;
+    let before = tally(&reader)?;
+    let mut was_settled = false;
+    loop {
+        if let Some(ended) = hopeless(&condition.borrow_and_update()) {
+            return Ok(ended);
+        }
+        // the watches first: what they call recorded stands in the journal by then
+        let (quiet, missing) = look_at(watches, &reader)?;
+        let now = tally(&reader)?;
+        let is_settled = quiet && now.open == 0;
+        // twice, since a file that changed in flight is gone from one count before it is in the other
+        if is_settled && was_settled {
+            return Ok(Ended::Settled {
+                done: now.done - before.done,
+                failed: now.failed + missing,
+            });
+        }
+        was_settled = is_settled;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether every watch has seen all there is, and how many have no folder to look at.
+fn look_at(watches: &[Watching], reader: &Reader) -> Result<(bool, u64), JournalError> {
+    let (mut quiet, mut missing) = (true, 0);
+    let rows = reader.watches()?;
+    for watch in watches {
+        let says_why = || {
+            rows.iter()
+                .any(|row| row.name == *watch.name() && row.error.is_some())
+        };
+        match *watch.phase().borrow() {
+            Phase::Quiet => {}
+            Phase::Waiting if says_why() => missing += 1,
+            _ => quiet = false,
+        }
+    }
+    Ok((quiet, missing))
+}
+
+fn hopeless(condition: &Condition) -> Option<Ended> {
+    if let Account::Paused(why) = &condition.account {
+        return Some(Ended::TokenRefused(why.clone()));
+    }
+    let failures = condition.api_failures.max(condition.upload_failures);
+    (failures >= ENOUGH_FAILURES)
+        .then(|| Ended::Unreachable(condition.last_failure.clone().unwrap_or_default()))
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    done: u64,
+    /// Not ended, and likely to end.
+    open: u64,
+    /// Parked, or failing again and again.
+    failed: u64,
+}
+
+fn tally(reader: &Reader) -> Result<Tally, JournalError> {
+    let mut tally = Tally::default();
+    for count in reader.counts()? {
+        match count.state {
+            StateName::Done => tally.done += count.jobs,
+            StateName::Parked => tally.failed += count.jobs,
+            StateName::Superseded | StateName::Missing => {}
+            _ => {
+                tally.open += count.jobs - count.failing;
+                tally.failed += count.failing;
+            }
+        }
+    }
+    Ok(tally)
+}

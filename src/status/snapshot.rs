@@ -1,0 +1,215 @@
+//! What `status` shows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::job::{StateName, printable};
+use crate::journal::{Count, DaemonRow, JournalError, Reader, WatchRow};
+
+/// The daemon's work at one moment, as `status --json` prints it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// Of the program that made this report.
+    pub version: &'static str,
+    /// The process.
+    pub daemon: DaemonReport,
+    /// Whether the token is accepted.
+    pub account: AccountReport,
+    /// Jobs by state over all watches, and `waiting`, `settling`, `bytes_pending`, `bytes_done`.
+    pub totals: BTreeMap<&'static str, u64>,
+    /// What went out lately.
+    pub rate_bytes_per_sec: u64,
+    /// At that rate; `None` when nothing moves.
+    pub eta_secs: Option<u64>,
+    /// `network`, `api-budget`, `settling`, `paused`, or `nothing`.
+    pub limited_by: &'static str,
+    /// The last failure that still matters.
+    pub last_error: Option<String>,
+    /// Each watch.
+    pub watches: Vec<WatchReport>,
+    /// The API's limits, as far as it told them.
+    pub api: ApiReport,
+}
+
+/// The process.
+#[derive(Debug, Clone, Serialize)]
+pub struct DaemonReport {
+    /// Whether one holds the journal now.
+    pub running: bool,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// When it started.
+    pub since: Option<Timestamp>,
+}
+
+/// Whether the token is accepted.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountReport {
+    /// `ok` or `paused`.
+    pub state: String,
+    /// Why it is paused, or what is wrong on the way.
+    pub reason: Option<String>,
+}
+
+/// One watch.
+#[derive(Debug, Clone, Serialize)]
+pub struct WatchReport {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub path: String,
+    /// Where its files go.
+    pub table: String,
+    /// `inotify` or `poll`.
+    pub mode: String,
+    /// Why.
+    pub mode_reason: String,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// As the totals, of this watch.
+    pub totals: BTreeMap<&'static str, u64>,
+    /// Event queue overflows since the daemon started.
+    pub overflows: u64,
+    /// When the last complete scan ended.
+    pub last_scan_at: Option<Timestamp>,
+    /// What is wrong with it.
+    pub error: Option<String>,
+}
+
+/// The API's limits.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApiReport {
+    /// Requests that are left.
+    pub budget_left: Option<u32>,
+    /// No requests before this time.
+    pub throttled_until: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// Reads the journal; `now` decides what is still to come.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn take(reader: &Reader, now: Timestamp) -> Result<Self, JournalError> {
+        let counts = reader.counts()?;
+        let watches = reader.watches()?;
+        let row = reader.daemon()?;
+        let holder = reader.holder().ok().flatten();
+        let running = holder.is_some();
+        // what a daemon last said of itself is worth nothing when it is gone
+        let live = row.as_ref().filter(|_| running);
+        let settling = if running {
+            watches.iter().map(|watch| watch.settling).sum()
+        } else {
+            0
+        };
+        let totals = totals(counts.iter(), settling);
+        let rate = live.map_or(0, |row| row.rate);
+        let pending = totals["bytes_pending"];
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            daemon: DaemonReport {
+                running,
+                pid: holder.and_then(|holder| holder.pid),
+                since: live.map(|row| row.since),
+            },
+            account: account(live),
+            rate_bytes_per_sec: rate,
+            eta_secs: pending.checked_div(rate).filter(|_| pending > 0),
+            limited_by: limited_by(live, &totals, now),
+            totals,
+            last_error: reader.last_error()?,
+            watches: watches
+                .into_iter()
+                .map(|watch| watch_report(watch, &counts, running))
+                .collect(),
+            api: ApiReport {
+                budget_left: live.and_then(|row| row.budget_left),
+                throttled_until: live
+                    .and_then(|row| row.throttled_until)
+                    .filter(|until| *until > now),
+            },
+        })
+    }
+}
+
+fn totals<'a>(
+    counts: impl Iterator<Item = &'a Count>,
+    settling: u64,
+) -> BTreeMap<&'static str, u64> {
+    let mut totals: BTreeMap<_, _> = StateName::ALL
+        .iter()
+        .map(|state| (state.as_str(), 0))
+        .collect();
+    totals.extend([
+        ("waiting", 0),
+        ("settling", settling),
+        ("bytes_pending", 0),
+        ("bytes_done", 0),
+    ]);
+    let mut add = |key, n| *totals.entry(key).or_default() += n;
+    for count in counts {
+        add(count.state.as_str(), count.jobs);
+        add("waiting", count.waiting);
+        match count.state {
+            StateName::Done | StateName::Registered => add("bytes_done", count.bytes),
+            StateName::Parked | StateName::Superseded | StateName::Missing => {}
+            // stored, only its registration is missing
+            StateName::Uploaded | StateName::Registering => {}
+            _ => add("bytes_pending", count.bytes.saturating_sub(count.confirmed)),
+        }
+    }
+    totals
+}
+
+fn account(live: Option<&DaemonRow>) -> AccountReport {
+    match live {
+        Some(row) => AccountReport {
+            state: row.account_state.clone(),
+            reason: Some(row.account_reason.clone()).filter(|reason| !reason.is_empty()),
+        },
+        None => AccountReport {
+            state: "ok".into(),
+            reason: None,
+        },
+    }
+}
+
+fn limited_by(
+    live: Option<&DaemonRow>,
+    totals: &BTreeMap<&'static str, u64>,
+    now: Timestamp,
+) -> &'static str {
+    let open: u64 = StateName::ALL
+        .iter()
+        .filter(|state| !state.is_final())
+        .map(|state| totals[state.as_str()])
+        .sum();
+    match live {
+        Some(row) if row.account_state == "paused" => "paused",
+        Some(row) if row.throttled_until.is_some_and(|until| until > now) => "api-budget",
+        Some(_) if open > 0 => "network",
+        Some(_) if totals["settling"] > 0 => "settling",
+        _ => "nothing",
+    }
+}
+
+fn watch_report(watch: WatchRow, counts: &[Count], running: bool) -> WatchReport {
+    let own = counts
+        .iter()
+        .filter(|count| count.watch == watch.name.as_str());
+    WatchReport {
+        totals: totals(own, if running { watch.settling } else { 0 }),
+        name: watch.name.to_string(),
+        path: printable(&watch.path),
+        table: watch.table,
+        mode: watch.mode,
+        mode_reason: watch.mode_reason,
+        paused: false,
+        overflows: watch.overflows,
+        last_scan_at: watch.last_scan_at,
+        error: watch.error,
+    }
+}

@@ -1,0 +1,279 @@
+//! The loop of one watch: waits until something comes in or is due, does it, tells how it went.
+//!
+//! The root is opened anew for each turn. Held for longer, it would keep a share from being
+//! unmounted; and opening it again is how a missing, unmounted or replaced root is noticed. Then nothing of
+//! what was known about its files counts any more, and it begins again with a full scan when
+//! it is back: an unmounted share is a pause, never "all files gone".
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::Phase;
+use super::agenda::Agenda;
+use super::filter::Filter;
+use super::health::{Bulletin, Troubles};
+use super::hint::{Hint, Inbox, Outlet};
+use super::ledger::{Health, Ledger, Mode};
+use super::settle::Settle;
+use super::source::Source;
+use crate::beneath::{Identity, Root};
+use crate::config::{Backend, Watch};
+
+/// So many hints are taken in at once, so that a flood of them leaves room for the rest.
+const HINTS: usize = 4_096;
+
+/// The loop's own times and bounds, which nobody configures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Between two looks for the root, there or not.
+    pub root: Duration,
+    /// Until something that failed is tried again.
+    pub retry: Duration,
+    /// Between two reports that differ in a count only.
+    pub report: Duration,
+    /// With so many files not settled, scans wait. It bounds the memory: about 30 MB.
+    pub settling: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            root: Duration::from_secs(5),
+            retry: Duration::from_secs(5),
+            report: Duration::from_secs(1),
+            settling: 100_000,
+        }
+    }
+}
+
+/// One watch.
+pub(super) struct Folder<L> {
+    pub settings: Watch,
+    pub pace: Pace,
+    pub filter: Filter,
+    pub ledger: L,
+    pub inbox: Inbox,
+    pub agenda: Agenda,
+    pub settle: Settle,
+    pub troubles: Troubles,
+    /// There as long as the root is.
+    pub source: Option<Source>,
+    /// When the next full scan is due; `None` while one is on its way.
+    pub next_scan: Option<Instant>,
+    /// When to scan again because something failed.
+    pub retry: Option<Instant>,
+    pub last_scan_at: Option<Timestamp>,
+    outlet: Outlet,
+    phase: watch::Sender<Phase>,
+    bulletin: Bulletin,
+    root: Option<Identity>,
+    next_look: Instant,
+    overflows: u64,
+    /// The trouble that was logged last.
+    logged: Option<String>,
+}
+
+impl<L: Ledger> Folder<L> {
+    pub fn new(
+        pace: Pace,
+        settings: Watch,
+        filter: Filter,
+        ledger: L,
+        (outlet, inbox): (Outlet, Inbox),
+        phase: watch::Sender<Phase>,
+    ) -> Self {
+        Self {
+            pace,
+            filter,
+            ledger,
+            inbox,
+            agenda: Agenda::new(settings.recursive),
+            settle: Settle::new(settings.settle, settings.max_wait),
+            troubles: Troubles::default(),
+            source: None,
+            next_scan: None,
+            retry: None,
+            last_scan_at: None,
+            outlet,
+            phase,
+            bulletin: Bulletin::new(pace.report),
+            root: None,
+            next_look: Instant::now(),
+            overflows: 0,
+            logged: None,
+            settings,
+        }
+    }
+
+    /// Runs until it is asked to stop.
+    pub fn run(mut self) {
+        while !self.inbox.stopped() {
+            let hints = self.inbox.wait(self.patience(), HINTS);
+            if self.inbox.stopped() {
+                break;
+            }
+            if let Some(root) = self.root() {
+                self.turn(&root, hints);
+            }
+            self.publish();
+        }
+    }
+
+    /// How long nothing is to be done, unless a hint comes in.
+    fn patience(&self) -> Duration {
+        let now = Instant::now();
+        if self.root.is_some() && !self.agenda.is_idle() && self.has_room() {
+            return Duration::ZERO;
+        }
+        [
+            Some(self.next_look),
+            self.settle.next_due(),
+            self.next_scan,
+            self.retry,
+            self.bulletin.due(&self.health(), now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(self.pace.root, |next| next.saturating_duration_since(now))
+    }
+
+    fn turn(&mut self, root: &Root, hints: Vec<Hint>) {
+        let now = Instant::now();
+        for due in [&mut self.next_scan, &mut self.retry] {
+            if due.take_if(|due| *due <= now).is_some() {
+                self.agenda.add_all();
+            }
+        }
+        let paths = self.sort(hints);
+        self.look(root, paths);
+        self.walk(root);
+    }
+
+    /// Opens the root, and begins anew when it is another than before.
+    fn root(&mut self) -> Option<Root> {
+        self.next_look = Instant::now() + self.pace.root;
+        let opened = Root::open(&self.settings.path).and_then(|root| Ok((root.identity()?, root)));
+        match opened {
+            Ok((identity, root)) if self.root == Some(identity) => Some(root),
+            Ok((identity, root)) => match root.list("".as_ref()) {
+                Ok(_) => {
+                    self.begin(identity);
+                    Some(root)
+                }
+                Err(error) => self.pause(&error),
+            },
+            Err(error) => self.pause(&error),
+        }
+    }
+
+    fn begin(&mut self, identity: Identity) {
+        self.drop_all();
+        let Watch { backend, path, .. } = &self.settings;
+        let source = Source::start(*backend, path, self.outlet.clone());
+        info!(watch = %self.settings.name, mode = source.mode().as_str(), reason = source.reason(), "watching");
+        self.source = Some(source);
+        self.root = Some(identity);
+        self.troubles.root(None);
+        self.agenda.add_all();
+    }
+
+    fn pause(&mut self, error: &dyn std::error::Error) -> Option<Root> {
+        self.drop_all();
+        self.troubles.root(Some(format!(
+            "the drop folder {} cannot be watched: {error}; waiting for it",
+            crate::job::printable(&self.settings.path)
+        )));
+        None
+    }
+
+    /// Nothing that was known about the root's files counts any more.
+    fn drop_all(&mut self) {
+        self.root = None;
+        self.source = None;
+        self.settle.clear();
+        self.agenda.clear();
+        self.next_scan = None;
+        self.retry = None;
+    }
+
+    /// Whether more files may begin to settle.
+    pub fn has_room(&self) -> bool {
+        self.settle.len() < self.pace.settling
+    }
+
+    /// Scans again in a while, because something failed that a scan makes good.
+    pub fn scan_again(&mut self) {
+        let again = Instant::now() + self.pace.retry;
+        self.retry = Some(self.retry.map_or(again, |sooner| sooner.min(again)));
+    }
+
+    /// Events were lost.
+    pub fn overflow(&mut self) {
+        self.overflows += 1;
+        warn!(watch = %self.settings.name, overflows = self.overflows, "events were lost; scanning everything");
+        self.agenda.add_all();
+    }
+
+    fn phase(&self) -> Phase {
+        if self.root.is_none() {
+            Phase::Waiting
+        } else if !self.agenda.is_idle() || self.retry.is_some() {
+            Phase::Scanning
+        } else if self.settle.len() > 0 {
+            Phase::Settling(self.settle.len() as u64)
+        } else {
+            Phase::Quiet
+        }
+    }
+
+    fn health(&self) -> Health {
+        let (mode, reason) = match (&self.source, self.settings.backend) {
+            (Some(source), _) => (source.mode(), source.reason()),
+            (None, Backend::Poll) => (Mode::Poll, "configured"),
+            (None, Backend::Auto | Backend::Inotify) => (Mode::Inotify, "waiting for the folder"),
+        };
+        Health {
+            mode,
+            mode_reason: reason.to_owned(),
+            settling: self.settle.len() as u64,
+            overflows: self.overflows,
+            last_scan_at: self.last_scan_at,
+            error: self.troubles.text(),
+        }
+    }
+
+    /// Tells the log, the ledger and whoever waits what changed.
+    fn publish(&mut self) {
+        let health = self.health();
+        if health.error != self.logged {
+            if let Some(error) = &health.error {
+                warn!(watch = %self.settings.name, error, "not everything can be watched");
+            } else {
+                info!(watch = %self.settings.name, "everything can be watched again");
+            }
+            self.logged.clone_from(&health.error);
+        }
+        let now = Instant::now();
+        if self
+            .bulletin
+            .due(&health, now)
+            .is_some_and(|due| due <= now)
+        {
+            let told = self.ledger.report(&self.settings.name, health.clone());
+            if let Err(error) = &told {
+                debug!(watch = %self.settings.name, %error, "the report was refused");
+            }
+            self.bulletin.reported(health, now, told.is_ok());
+        }
+        let phase = self.phase();
+        self.phase.send_if_modified(|before| {
+            let changed = *before != phase;
+            *before = phase;
+            changed
+        });
+    }
+}

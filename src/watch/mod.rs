@@ -1,0 +1,176 @@
+//! Notices files in a drop folder and tells the ledger about those that are finished.
+//!
+//! Events are hints; the scan is the truth. A hint from the [`source`] and a file that the
+//! [`scan`] comes by lead to the same question: is this version settled ([`settle`]), and does the
+//! [`Ledger`] know it already?
+//!
+//! | File       | For                                                             |
+//! |------------|-----------------------------------------------------------------|
+//! | `folder`   | the loop of one watch: waits, and does what is due              |
+//! | `look`     | one file: looked at, settled, handed to the ledger              |
+//! | `round`    | scans, a slice at a time                                        |
+//! | `source`   | events as hints; the only file that names `notify`              |
+//! | `hint`     | the bounded way from the source to the loop                     |
+//! | `scan`     | walks a folder beneath the root                                 |
+//! | `agenda`   | which folders are still to be walked                            |
+//! | `settle`   | pure: when a file is finished                                   |
+//! | `filter`   | pure: which paths are wanted                                    |
+//! | `health`   | what is wrong, and when to say so                               |
+//! | `ledger`   | what a watch needs from the outside                             |
+//!
+//! # Promises
+//!
+//! - A version is handed over only after two equal looks, `settle` apart; a file that
+//!   keeps changing never is.
+//! - A file that is there, wanted and readable is handed over in the end, whatever happens to events: a full scan
+//!   runs at the start, after every loss of events, and every `rescan_interval` (`poll_interval` without events).
+//! - A file that the ledger did not take stays, and is offered again.
+//! - Links, FIFOs, sockets, devices are never opened, nor is anything behind a link.
+//! - A missing root is a wait, never an end.
+//!
+//! It opens no file for reading, writes nothing, and knows nothing of uploads. One watch is one
+//! thread of its own that only wakes when something is due; it never runs on an async runtime.
+//!
+//! Not here yet, with their places: choosing polling by the kind of file system (`Source::start`), markers that
+//! release a folder as a set (between `look` and the ledger), leases against open writers (`settle`).
+
+mod agenda;
+mod filter;
+mod folder;
+mod health;
+mod hint;
+mod ledger;
+mod look;
+mod round;
+mod scan;
+mod settle;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::config::Watch;
+use crate::job::WatchName;
+use filter::Filter;
+use folder::{Folder, Pace};
+use hint::Outlet;
+
+pub use filter::PatternError;
+pub use ledger::{Health, Ledger, Mode};
+
+/// As many hints wait as the kernel keeps events by default; more are lost and lead to a scan.
+const HINTS: usize = 16_384;
+
+/// A file system that does not answer can hold the thread for ever; stopping does not wait for that.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A watch at work.
+///
+/// Dropping it stops it too, without waiting for the end.
+#[derive(Debug)]
+pub struct Watching {
+    name: WatchName,
+    outlet: Outlet,
+    phase: watch::Receiver<Phase>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a watch is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The root is missing or not readable; it is looked for again and again.
+    Waiting,
+    /// A walk through some or all folders is on its way, or has to be repeated.
+    Scanning,
+    /// All folders were walked; so many files are not settled, or settled and not recorded.
+    Settling(u64),
+    /// All folders were walked, and all that was found there is recorded.
+    Quiet,
+}
+
+/// Why a watch could not begin.
+#[derive(Debug, Error)]
+pub enum SpawnError {
+    /// A checked configuration has no such pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// The system gives no thread.
+    #[error("no thread for a watch: {0}")]
+    Thread(io::Error),
+}
+
+/// Begins to watch one drop folder, which need not exist yet.
+pub fn spawn(settings: Watch, ledger: impl Ledger) -> Result<Watching, SpawnError> {
+    spawn_with(Pace::default(), settings, ledger)
+}
+
+fn spawn_with(pace: Pace, settings: Watch, ledger: impl Ledger) -> Result<Watching, SpawnError> {
+    let name = settings.name.clone();
+    let filter = Filter::new(&settings.include, &settings.exclude)?;
+    let (outlet, inbox) = hint::channel(HINTS);
+    let (phase, phases) = watch::channel(Phase::Waiting);
+    let (alive, ended) = channel();
+    let hints = outlet.clone();
+    let thread = std::thread::Builder::new()
+        .name("watch".into())
+        .spawn(move || {
+            let _alive = alive;
+            Folder::new(pace, settings, filter, ledger, (hints, inbox), phase).run();
+        })
+        .map_err(SpawnError::Thread)?;
+    Ok(Watching {
+        name,
+        outlet,
+        phase: phases,
+        ended,
+        thread: Some(thread),
+    })
+}
+
+impl Watching {
+    /// The watch's name.
+    pub fn name(&self) -> &WatchName {
+        &self.name
+    }
+
+    /// What it is doing, now and from now on. The channel closes when the thread ends; without
+    /// [`Watching::stop`] that means a panic, and nobody watches the folder any more.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.clone()
+    }
+
+    /// Whether all that is there is recorded.
+    pub fn quiet(&self) -> bool {
+        *self.phase.borrow() == Phase::Quiet
+    }
+
+    /// Stops the watch and waits for its thread, not longer than a few seconds. Files that are not
+    /// settled are found again at the next start.
+    pub fn stop(mut self) {
+        self.outlet.stop();
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(PATIENCE) {
+            warn!(watch = %self.name, "the drop folder does not answer; its watch is left behind");
+        } else if thread.join().is_err() {
+            warn!(watch = %self.name, "the watch had panicked");
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.outlet.stop();
+    }
+}

@@ -1,0 +1,139 @@
+//! Walks a folder, from the top down, and tells what it finds as it goes.
+//!
+//! A folder is told *before* it is opened ([`Found::Folder`]), so that the caller can put a
+//! watch on it first: what comes in later makes an event, what came in before is listed, and nothing
+//! falls between. This is why the walk is our own; the usual ones open a folder and then tell it, and
+//! some file systems (btrfs) do not list what came in after the opening.
+//!
+//! Every folder is listed and every file looked at beneath the root, so no link is followed. Memory: one
+//! open folder, and the names of the folders still to be walked.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::filter::Filter;
+use crate::beneath::{Entry, Guess, Kind, Listing, OpenError, Root};
+use crate::job::Sighting;
+
+/// A walk that is somewhere on its way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    start: PathBuf,
+    recursive: bool,
+    ahead: Vec<PathBuf>,
+    /// Told, but not opened yet.
+    told: Option<PathBuf>,
+    open: Option<(PathBuf, Listing)>,
+}
+
+/// What a walk comes by. Paths are relative to the root.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A folder that is opened at the next step.
+    Folder(PathBuf),
+    /// A regular file that is wanted.
+    File(Sighting),
+    /// A folder or file that could not be looked at; the walk goes on beside it.
+    Unreadable(PathBuf, io::Error),
+}
+
+impl Walk {
+    /// A walk through `start`, and with `recursive` through all folders below it.
+    pub fn new(start: PathBuf, recursive: bool) -> Self {
+        Self {
+            ahead: vec![start.clone()],
+            start,
+            recursive,
+            told: None,
+            open: None,
+        }
+    }
+
+    /// Where it began; the empty path is the root.
+    pub fn start(&self) -> &Path {
+        &self.start
+    }
+
+    /// Goes on to the next thing found; `None` when all was walked.
+    pub fn next(&mut self, root: &Root, filter: &Filter) -> Option<Found> {
+        loop {
+            if let Some(folder) = self.told.take() {
+                match root.list(&folder) {
+                    Ok(listing) => self.open = Some((folder, listing)),
+                    Err(error) => {
+                        if let Some(error) = worth_telling(error) {
+                            return Some(Found::Unreadable(folder, error));
+                        }
+                    }
+                }
+            }
+            let Some((folder, listing)) = &mut self.open else {
+                let folder = self.ahead.pop()?;
+                self.told = Some(folder.clone());
+                return Some(Found::Folder(folder));
+            };
+            match listing.next() {
+                None => self.open = None,
+                Some(Ok(entry)) => {
+                    let path = folder.join(&entry.name);
+                    if let Some(found) = self.sort(root, filter, &entry, path) {
+                        return Some(found);
+                    }
+                }
+                Some(Err(error)) => {
+                    let folder = folder.clone();
+                    self.open = None;
+                    return Some(Found::Unreadable(folder, error));
+                }
+            }
+        }
+    }
+
+    fn sort(
+        &mut self,
+        root: &Root,
+        filter: &Filter,
+        entry: &Entry,
+        path: PathBuf,
+    ) -> Option<Found> {
+        match entry.guess {
+            Guess::Other => return None,
+            Guess::Folder => {
+                self.enter_later(filter, path);
+                return None;
+            }
+            Guess::File | Guess::Unknown => {}
+        }
+        let wanted = filter.wants(&path);
+        if !wanted && entry.guess == Guess::File {
+            return None;
+        }
+        match root.stat(&path) {
+            Ok((seen, _)) => wanted.then_some(Found::File(Sighting { path, seen })),
+            Err(OpenError::NotAFile(Kind::Folder)) => {
+                self.enter_later(filter, path);
+                None
+            }
+            Err(error) => worth_telling(error).map(|error| Found::Unreadable(path, error)),
+        }
+    }
+
+    fn enter_later(&mut self, filter: &Filter, folder: PathBuf) {
+        if self.recursive && !filter.excludes(&folder) {
+            self.ahead.push(folder);
+        }
+    }
+}
+
+/// What went away or is no file is simply not there.
+fn worth_telling(error: OpenError) -> Option<io::Error> {
+    match error {
+        OpenError::Gone | OpenError::NotAFile(_) => None,
+        OpenError::Denied => Some(io::ErrorKind::PermissionDenied.into()),
+        OpenError::Io(error) => Some(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/scan.rs"]
+mod tests;
