@@ -287,9 +287,8 @@ async fn ended_watch(watches: &[Watching]) -> WatchName {
             watch.name().clone()
         })
     });
-    match futures_util::future::select_all(ended).await {
-        (name, ..) => name,
-    }
+    let (name, ..) = futures_util::future::select_all(ended).await;
+    name
 }
 
 /// Tells systemd that all is well, as long as the loops really turn.

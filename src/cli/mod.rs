@@ -28,7 +28,7 @@ use error::{Exit, Failure};
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let env = Environment::from_process();
-    match perform(arguments, &env) {
+    match perform(&arguments, &env) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.tell();
@@ -37,8 +37,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn perform(arguments: Arguments, env: &Environment) -> Result<Exit, Failure> {
-    let load = || load(&arguments, env);
+fn perform(arguments: &Arguments, env: &Environment) -> Result<Exit, Failure> {
+    let load = || load(arguments, env);
     match &arguments.command {
         Command::Run { once } => run(load()?, env, *once),
         Command::Check { online } => check::check(&load()?, env, *online),

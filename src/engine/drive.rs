@@ -24,16 +24,12 @@ const SMALL: u64 = 256 * 1024;
 impl Worker {
     /// Sends the job's bytes until they are stored or something is in the way.
     pub async fn transfer(mut self) -> Recorded<Left> {
-        let opened = match self.shared.folders.get(&self.job.watch).cloned() {
-            Some(folder) => {
-                let job = self.job.clone();
-                blocking(move || Source::open(&folder, &job)).await?
-            }
-            None => {
-                let why = "its watch is no longer in the configuration";
-                return self.end(|state| state.park(ParkReason::NoWatch), why).await;
-            }
+        let Some(folder) = self.shared.folders.get(&self.job.watch).cloned() else {
+            let why = "its watch is no longer in the configuration";
+            return self.end(|state| state.park(ParkReason::NoWatch), why).await;
         };
+        let job = self.job.clone();
+        let opened = blocking(move || Source::open(&folder, &job)).await?;
         match opened {
             Ok(source) => Drive::new(self, source).run().await,
             Err(unfit) => self.unfit(unfit).await,
@@ -210,10 +206,10 @@ impl Drive {
             return Ok(read
                 .map_err(|error| unreadable(&error))
                 .map(|(bytes, hasher)| {
-                    let (give, hashed) = oneshot::channel();
+                    let (give, summed) = oneshot::channel();
                     let _ = give.send(hasher);
                     count(&shared, &bytes);
-                    (UploadBody::whole(bytes), hashed)
+                    (UploadBody::whole(bytes), summed)
                 }));
         }
         let (blocks, hashed) = self.source.stream(self.hasher.clone(), len);
@@ -283,7 +279,7 @@ impl Drive {
             .progress(|state| state.complete(sums), "")
             .await?;
         Ok(if applied {
-            Left::Stored(self.worker.job)
+            Left::Stored(Box::new(self.worker.job))
         } else {
             Left::Over
         })

@@ -15,19 +15,22 @@ mod batch;
 mod condition;
 mod drive;
 mod hash;
+mod pauses;
 mod plan;
 mod pool;
+mod rate;
 mod reconcile;
 mod register;
 mod reserve;
 mod retry;
 mod source;
+mod stock;
 mod worker;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
@@ -79,6 +82,11 @@ impl Shared {
             folders: folders.collect(),
             sent: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes handed to the network since the start.
+    fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// A number in 0 ..= 1 for spreading retries; need not be unpredictable.

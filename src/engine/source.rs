@@ -105,7 +105,7 @@ impl Source {
         oneshot::Receiver<Hasher>,
     ) {
         let (blocks, mut arriving) = mpsc::channel(AHEAD);
-        let (give_back, hashed) = oneshot::channel();
+        let (give_back, summed) = oneshot::channel();
         let file = Arc::clone(&self.file);
         tokio::task::spawn_blocking(move || {
             let end = hasher.at().get() + len;
@@ -119,7 +119,7 @@ impl Source {
             // nobody waits for it when the request has already failed
             let _ = give_back.send(hasher);
         });
-        (poll_fn(move |context| arriving.poll_recv(context)), hashed)
+        (poll_fn(move |context| arriving.poll_recv(context)), summed)
     }
 }
 

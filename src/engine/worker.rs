@@ -19,7 +19,7 @@ pub(super) struct Worker {
 #[derive(Debug)]
 pub(super) enum Left {
     /// All bytes are stored; it is to be registered.
-    Stored(Job),
+    Stored(Box<Job>),
     /// Given back: may go on from this time. The failure may concern everyone.
     Until(Timestamp, Trouble),
     /// Nothing more to do for it here.

@@ -8,7 +8,7 @@ use super::{Journal, JournalError};
 use crate::job::Job;
 
 /// Which jobs are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Queue {
     /// Those of which the server knows nothing yet.
     Queued,

@@ -155,9 +155,12 @@ fn totals<'a>(
         add("waiting", count.waiting);
         match count.state {
             StateName::Done | StateName::Registered => add("bytes_done", count.bytes),
-            StateName::Parked | StateName::Superseded | StateName::Missing => {}
-            // stored, only its registration is missing
-            StateName::Uploaded | StateName::Registering => {}
+            // ended, or stored and only to be registered
+            StateName::Parked
+            | StateName::Superseded
+            | StateName::Missing
+            | StateName::Uploaded
+            | StateName::Registering => {}
             _ => add("bytes_pending", count.bytes.saturating_sub(count.confirmed)),
         }
     }

@@ -1,0 +1,192 @@
+//! The jobs in hand, between the stages.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::job::Job;
+use crate::redivis::BATCH_LIMIT;
+
+/// Bytes that are reserved at a time: about what a fast link moves while a temporary upload stays
+/// fresh. One file more is always allowed.
+const RESERVED_BYTES: u64 = 4 << 30;
+/// Stored files wait this long for company before they are registered while others are in flight.
+const COMPANY: Duration = Duration::from_secs(1);
+
+/// Claimed jobs that wait for their next stage.
+#[derive(Debug, Default)]
+pub(super) struct Stock {
+    /// To be reserved.
+    pub queued: VecDeque<Job>,
+    /// Reserved or interrupted: to be transferred.
+    pub ready: VecDeque<Job>,
+    /// Their registration got no answer: to be looked up.
+    pub unresolved: Vec<Job>,
+    /// To be registered, by table.
+    stored: BTreeMap<String, Vec<Job>>,
+    /// Since when the oldest of them waits.
+    stored_since: Option<Instant>,
+}
+
+impl Stock {
+    /// A job whose bytes are stored.
+    pub fn store(&mut self, job: Job, now: Instant) {
+        self.stored_since.get_or_insert(now);
+        self.stored.entry(job.table.clone()).or_default().push(job);
+    }
+
+    /// The next jobs to reserve: of one table, as many as can be sent soon.
+    pub fn next_to_reserve(&mut self) -> Vec<Job> {
+        let Some(table) = self.queued.front().map(|job| job.table.clone()) else {
+            return Vec::new();
+        };
+        let mut batch = Vec::new();
+        let mut bytes = 0_u64;
+        let mut others = VecDeque::new();
+        while let Some(job) = self.queued.pop_front() {
+            if job.table != table || batch.len() == BATCH_LIMIT || bytes > RESERVED_BYTES {
+                others.push_back(job);
+            } else {
+                bytes = bytes.saturating_add(job.seen.size);
+                batch.push(job);
+            }
+        }
+        self.queued = others;
+        batch
+    }
+
+    /// The jobs to look up next: all of one table.
+    pub fn next_to_look_up(&mut self) -> Vec<Job> {
+        let Some(table) = self.unresolved.first().map(|job| job.table.clone()) else {
+            return Vec::new();
+        };
+        let jobs = std::mem::take(&mut self.unresolved);
+        let (batch, others) = jobs.into_iter().partition(|job| job.table == table);
+        self.unresolved = others;
+        batch
+    }
+
+    /// The next jobs to register, of a table that is not `busy`, once they are a full batch, have
+    /// waited for company, or none is to be expected.
+    pub fn next_to_register(
+        &mut self,
+        busy: &HashSet<String>,
+        company_comes: bool,
+        now: Instant,
+    ) -> Option<(String, Vec<Job>)> {
+        let waited = self.register_by().is_some_and(|by| by <= now);
+        let table = self.stored.iter().find_map(|(table, jobs)| {
+            let enough = jobs.len() >= BATCH_LIMIT || waited || !company_comes;
+            (enough && !busy.contains(table)).then(|| table.clone())
+        })?;
+        let (batch, others) = distinct_names(self.stored.remove(&table)?);
+        if !others.is_empty() {
+            self.stored.insert(table.clone(), others);
+        }
+        if self.stored.is_empty() {
+            self.stored_since = None;
+        }
+        Some((table, batch))
+    }
+
+    /// When waiting for company ends.
+    pub fn register_by(&self) -> Option<Instant> {
+        self.stored_since.map(|since| since + COMPANY)
+    }
+}
+
+/// The first jobs whose remote names differ, at most a batch, and the rest: two files of one name
+/// in one call could not be told apart in its answer.
+fn distinct_names(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let mut names = HashSet::new();
+    let mut taken = 0;
+    jobs.into_iter().partition(|job| {
+        let take = taken < BATCH_LIMIT && names.insert(job.remote_name.clone());
+        taken += usize::from(take);
+        take
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Fingerprint, JobId, State, Troubles, WatchName};
+
+    fn job(id: i64, table: &str, name: &str, size: u64) -> Job {
+        Job {
+            id: JobId(id),
+            watch: WatchName::new("w"),
+            path: name.into(),
+            remote_name: name.into(),
+            table: table.into(),
+            seen: Fingerprint {
+                dev: 0,
+                ino: 0,
+                size,
+                mtime_ns: 0,
+                ctime_ns: 0,
+            },
+            state: State::Queued,
+            attempts: 0,
+            failing_since: None,
+            troubles: Troubles::default(),
+        }
+    }
+
+    fn ids<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<i64> {
+        jobs.into_iter().map(|job| job.id.0).collect()
+    }
+
+    #[test]
+    fn a_batch_to_reserve_is_of_one_table_and_of_bounded_size() {
+        let big = RESERVED_BYTES + 1;
+        let mut stock = Stock::default();
+        stock.queued.extend([
+            job(1, "a", "1", 1),
+            job(2, "b", "2", 1),
+            job(3, "a", "3", big),
+            job(4, "a", "4", 1),
+        ]);
+        assert_eq!(ids(&stock.next_to_reserve()), [1, 3]);
+        assert_eq!(ids(&stock.next_to_reserve()), [2]);
+        assert_eq!(ids(&stock.next_to_reserve()), [4]);
+        assert!(stock.next_to_reserve().is_empty());
+        let many = i64::try_from(BATCH_LIMIT).unwrap() + 1;
+        stock
+            .queued
+            .extend((0..many).map(|id| job(id, "a", "x", 1)));
+        assert_eq!(stock.next_to_reserve().len(), BATCH_LIMIT);
+        assert_eq!(stock.next_to_reserve().len(), 1);
+    }
+
+    #[test]
+    fn files_are_registered_when_no_company_comes_or_after_a_while() {
+        let now = Instant::now();
+        let none = HashSet::new();
+        let mut stock = Stock::default();
+        stock.store(job(1, "a", "1", 1), now);
+        assert!(stock.next_to_register(&none, true, now).is_none());
+        let (table, batch) = stock.next_to_register(&none, false, now).unwrap();
+        assert_eq!((table.as_str(), ids(&batch)), ("a", vec![1]));
+        stock.store(job(2, "a", "2", 1), now);
+        assert!(stock.next_to_register(&none, true, now + COMPANY).is_some());
+        assert_eq!(stock.register_by(), None);
+    }
+
+    #[test]
+    fn one_table_has_one_registration_at_a_time_and_no_name_twice_in_it() {
+        let now = Instant::now();
+        let mut stock = Stock::default();
+        for (id, name) in [(1, "x"), (2, "y"), (3, "x")] {
+            stock.store(job(id, "a", name, 1), now);
+        }
+        let busy = HashSet::from(["a".to_owned()]);
+        assert!(stock.next_to_register(&busy, false, now).is_none());
+        let none = HashSet::new();
+        let (_, batch) = stock.next_to_register(&none, false, now).unwrap();
+        assert_eq!(ids(&batch), [1, 2]);
+        let (_, batch) = stock.next_to_register(&none, false, now).unwrap();
+        assert_eq!(ids(&batch), [3]);
+    }
+}
