@@ -36,7 +36,7 @@ pub(super) async fn register(
         let files: Vec<_> = jobs.iter().filter_map(registration).collect();
         budget(&shared).await;
         match shared.client.register_files(&table, &files).await {
-            Ok(listed) => settle(&shared, jobs, listed).await?,
+            Ok(listed) => outcome.until = settle(&shared, jobs, listed).await?,
             Err(ApiError::Refused { .. }) if jobs.len() > 1 => {
                 // one file of the batch is at fault, perhaps: halve until it stands alone
                 let mut jobs = withdraw(&shared, jobs).await?;
@@ -104,7 +104,11 @@ async fn failed(
 }
 
 /// Holds every answer against what was sent.
-async fn settle(shared: &Shared, jobs: Vec<Job>, listed: Vec<RegisteredFile>) -> Recorded<()> {
+async fn settle(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    listed: Vec<RegisteredFile>,
+) -> Recorded<Option<Timestamp>> {
     let mut by_name: HashMap<String, RegisteredFile> = listed
         .into_iter()
         .map(|file| (file.name.clone(), file))
@@ -134,9 +138,7 @@ async fn settle(shared: &Shared, jobs: Vec<Job>, listed: Vec<RegisteredFile>) ->
         batch::park(shared, vec![job], ParkReason::RemoteDiffers, &why).await?;
     }
     let why = "the answer to the registration does not name it";
-    batch::give_back(shared, unknown, why, Duration::ZERO)
-        .await
-        .map(drop)
+    batch::give_back(shared, unknown, why, Duration::ZERO).await
 }
 
 /// Whether what the table has is the file that was read here.
