@@ -54,13 +54,24 @@ impl Trouble {
 pub(super) async fn advance(
     shared: &Shared,
     jobs: Vec<Job>,
+    step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
+) -> Recorded<Vec<Job>> {
+    advance_through(shared, jobs, &[], step).await
+}
+
+/// As [`advance`], by several moves at once: `passed` are the states in between.
+pub(super) async fn advance_through(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    passed: &'static [StateName],
     mut step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
 ) -> Recorded<Vec<Job>> {
     let mut entries = Vec::with_capacity(jobs.len());
     for job in jobs {
         let from = job.state.name();
         let state = step(&job, job.state.clone()).map_err(|illegal| impossible(&illegal))?;
-        entries.push(entry(Job { state, ..job }, from, Hold::Keep, None));
+        let entry = entry(Job { state, ..job }, from, Hold::Keep, None);
+        entries.push(Entry { passed, ..entry });
     }
     record(shared, entries).await
 }
@@ -117,6 +128,7 @@ fn entry(job: Job, from: StateName, hold: Hold, why: Option<&str>) -> Entry {
         job,
         from,
         hold,
+        passed: &[],
         error: why.map(str::to_owned),
         note: why.unwrap_or_default().to_owned(),
     }

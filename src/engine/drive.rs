@@ -8,12 +8,16 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::hash::Hasher;
 use super::source::{Source, Unfit};
 use super::worker::{Left, Trouble, Worker};
-use super::{Recorded, Shared};
-use crate::job::{ByteOffset, ParkReason, Progress, Reservation, SessionUrl, State, printable};
+use super::{Folder, Recorded, Shared};
+use crate::config::Verify;
+use crate::job::{
+    ByteOffset, Job, ParkReason, Progress, Reservation, SessionUrl, State, StateName, printable,
+};
 use crate::journal::JournalError;
 use crate::redivis::{self, UploadBody, session_from};
 use crate::transfer::{CHUNK_QUANTUM, Cause, Evidence, Reply, Request, Resume, Upload, Verdict};
@@ -28,10 +32,9 @@ impl Worker {
             let why = "its watch is no longer in the configuration";
             return self.end(|state| state.park(ParkReason::NoWatch), why).await;
         };
-        let job = self.job.clone();
-        let opened = blocking(move || Source::open(&folder, &job)).await?;
-        match opened {
-            Ok(source) => Drive::new(self, source).run().await,
+        let (job, verify) = (self.job.clone(), self.shared.transfer.verify);
+        match blocking(move || open(&folder, &job, verify)).await? {
+            Ok((source, whole)) => Drive::new(self, source, whole).run().await,
             Err(unfit) => self.unfit(unfit).await,
         }
     }
@@ -69,6 +72,24 @@ impl Worker {
     }
 }
 
+/// A small file's bytes and their checksums.
+type Whole = (Bytes, Hasher);
+
+/// Opens the job's file, and reads it if it is small. Blocks.
+fn open(folder: &Folder, job: &Job, verify: Verify) -> Result<(Source, Option<Whole>), Unfit> {
+    let source = Source::open(folder, job)?;
+    let is_small = job.seen.size <= SMALL && matches!(job.state, State::Reserved(..));
+    if !is_small {
+        return Ok((source, None));
+    }
+    let mut hasher = Hasher::new(verify);
+    match source.read_whole(&mut hasher) {
+        Ok(bytes) => Ok((source, Some((bytes, hasher)))),
+        Err(_) if !source.is_unchanged() => Err(Unfit::Changed),
+        Err(error) => Err(Unfit::Later(format!("the file cannot be read: {error}"))),
+    }
+}
+
 /// An upload in progress.
 struct Drive {
     worker: Worker,
@@ -78,12 +99,16 @@ struct Drive {
     hasher: Hasher,
     /// Checksums up to the end of the request in flight, once its bytes were read.
     ahead: Option<Hasher>,
+    /// All bytes, if they are few and to be sent at once.
+    whole: Option<Whole>,
+    /// The record of the last confirmed offset, on its way to disk.
+    recording: Option<JoinHandle<Recorded<bool>>>,
     /// `Retry-After` of the last answer.
     pause: Option<Duration>,
 }
 
 impl Drive {
-    fn new(worker: Worker, source: Source) -> Self {
+    fn new(worker: Worker, source: Source, whole: Option<Whole>) -> Self {
         let verify = worker.shared.transfer.verify;
         let (size, troubles) = (worker.job.seen.size, worker.job.troubles);
         let chunk = worker.shared.transfer.chunk_size.max(CHUNK_QUANTUM);
@@ -110,11 +135,23 @@ impl Drive {
             upload,
             hasher,
             ahead: None,
+            whole,
+            recording: None,
             pause: None,
         }
     }
 
     async fn run(mut self) -> Recorded<Left> {
+        let left = self.drive().await?;
+        // a job that is given back, or goes on, has no record on its way any more
+        if self.recorded().await? {
+            Ok(left)
+        } else {
+            Ok(Left::Over)
+        }
+    }
+
+    async fn drive(&mut self) -> Recorded<Left> {
         loop {
             if !self.source.is_unchanged() {
                 return self.worker.unfit(Unfit::Changed).await;
@@ -164,13 +201,9 @@ impl Drive {
         Ok(match (self.upload.request(), &self.worker.job.state) {
             (Request::PutWhole, State::Reserved(Reservation { url, .. })) => {
                 let url = url.clone();
-                self.hasher = Hasher::new(self.worker.shared.transfer.verify);
-                let (body, hashed) = match self.body(size).await? {
-                    Ok(body) => body,
-                    Err(lost) => return Ok(Err(lost)),
-                };
+                let (body, summed) = self.whole_body();
                 let reply = client.put_whole(&url, body).await;
-                self.ahead = hashed.await.ok();
+                self.ahead = summed.await.ok();
                 reply
             }
             (Request::StartSession, State::Reserved(Reservation { url, .. })) => {
@@ -181,12 +214,9 @@ impl Drive {
             }
             (Request::Chunk { first, len }, State::Uploading(_, progress)) => {
                 let session = progress.session.clone();
-                let (body, hashed) = match self.body(len).await? {
-                    Ok(body) => body,
-                    Err(lost) => return Ok(Err(lost)),
-                };
+                let (body, summed) = self.body(len);
                 let reply = client.put_chunk(&session, first, body, size).await;
-                self.ahead = hashed.await.ok();
+                self.ahead = summed.await.ok();
                 reply
             }
             (request, state) => {
@@ -196,29 +226,28 @@ impl Drive {
         })
     }
 
+    fn whole_body(&mut self) -> Body {
+        let Some((bytes, hasher)) = self.whole.take() else {
+            self.hasher = Hasher::new(self.worker.shared.transfer.verify);
+            return self.body(self.worker.job.seen.size);
+        };
+        count(&self.worker.shared, &bytes);
+        let (give, summed) = oneshot::channel();
+        // both ends are here
+        let _ = give.send(hasher);
+        (UploadBody::whole(bytes), summed)
+    }
+
     /// The next `len` bytes, and their checksums once they were read.
-    async fn body(&self, len: u64) -> Recorded<Result<Body, redivis::Lost>> {
+    fn body(&self, len: u64) -> Body {
         let shared = Arc::clone(&self.worker.shared);
-        if len <= SMALL && len == self.worker.job.seen.size {
-            let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
-            let read =
-                blocking(move || source.read_whole(&mut hasher).map(|b| (b, hasher))).await?;
-            return Ok(read
-                .map_err(|error| unreadable(&error))
-                .map(|(bytes, hasher)| {
-                    let (give, summed) = oneshot::channel();
-                    let _ = give.send(hasher);
-                    count(&shared, &bytes);
-                    (UploadBody::whole(bytes), summed)
-                }));
-        }
-        let (blocks, hashed) = self.source.stream(self.hasher.clone(), len);
+        let (blocks, summed) = self.source.stream(self.hasher.clone(), len);
         let counted = blocks.inspect(move |block| {
             if let Ok(block) = block {
                 count(&shared, block);
             }
         });
-        Ok(Ok((UploadBody::stream(len, counted), hashed)))
+        (UploadBody::stream(len, counted), summed)
     }
 
     // ---- what the server said
@@ -229,7 +258,7 @@ impl Drive {
             session,
             opened_at: Timestamp::now(),
             confirmed: ByteOffset::ZERO,
-            bound: self.upload.bound(),
+            bound: self.recorded_bound(),
             hash: self.hasher.state(),
         };
         self.worker
@@ -246,14 +275,38 @@ impl Drive {
                 }
             }
         }
-        let (bound, hash) = (self.upload.bound(), self.hasher.state());
-        self.worker
-            .progress(|state| state.confirm(at, bound, hash), "")
-            .await
+        if !self.recorded().await? {
+            return Ok(false);
+        }
+        let (bound, hash) = (self.recorded_bound(), self.hasher.state());
+        self.worker.take(|state| state.confirm(at, bound, hash))?;
+        let entry = self.worker.entry(StateName::Uploading);
+        let journal = self.worker.shared.journal.clone();
+        self.recording = Some(tokio::spawn(async move {
+            let applied = journal.record(vec![entry], Timestamp::now()).await?;
+            Ok(applied.first().copied().unwrap_or(false))
+        }));
+        Ok(true)
+    }
+
+    /// The bound to record: one chunk further than the next one reaches, so that the next one may be
+    /// sent while this record is on its way to disk.
+    fn recorded_bound(&self) -> ByteOffset {
+        let next = self.upload.bound().get();
+        let one_more = next.saturating_add(self.worker.shared.transfer.chunk_size);
+        ByteOffset::new(one_more.min(self.worker.job.seen.size))
+    }
+
+    /// Waits for the record on its way. `false`: the job is not ours any more.
+    async fn recorded(&mut self) -> Recorded<bool> {
+        match self.recording.take() {
+            Some(recording) => recording.await.unwrap_or(Err(JournalError::Closed)),
+            None => Ok(true),
+        }
     }
 
     /// The server has it all, it says. What was read here decides whether that is so.
-    async fn stored(mut self, evidence: Evidence) -> Recorded<Left> {
+    async fn stored(&mut self, evidence: Evidence) -> Recorded<Left> {
         let size = self.worker.job.seen.size;
         match self.ahead.take() {
             Some(ahead) if ahead.at().get() == size => self.hasher = ahead,
@@ -274,12 +327,17 @@ impl Drive {
             self.worker.job.troubles = self.upload.troubles();
             return self.leave(verdict, Trouble::Own).await;
         }
-        let applied = self
-            .worker
-            .progress(|state| state.complete(sums), "")
-            .await?;
-        Ok(if applied {
-            Left::Stored(Box::new(self.worker.job))
+        if !self.recorded().await? {
+            return Ok(Left::Over);
+        }
+        if matches!(self.worker.job.state, State::Reserved(..)) {
+            // cheap to send again: recorded together with many others, before it is registered
+            self.worker.forget_failures();
+            return Ok(Left::Stored(Box::new(self.worker.job.clone()), Some(sums)));
+        }
+        let applied = self.worker.progress(|state| state.complete(sums), "");
+        Ok(if applied.await? {
+            Left::Stored(Box::new(self.worker.job.clone()), None)
         } else {
             Left::Over
         })
@@ -308,6 +366,9 @@ impl Drive {
     // ---- leaving
 
     async fn leave(&mut self, verdict: Verdict, trouble: Trouble) -> Recorded<Left> {
+        if !self.recorded().await? {
+            return Ok(Left::Over);
+        }
         let (worker, pause) = (&mut self.worker, self.pause);
         match verdict {
             Verdict::BackOff(cause) => {
@@ -345,15 +406,6 @@ type Body = (UploadBody, oneshot::Receiver<Hasher>);
 
 fn count(shared: &Shared, bytes: &Bytes) {
     shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-}
-
-fn unreadable(error: &std::io::Error) -> redivis::Lost {
-    redivis::Lost {
-        why: format!("the file cannot be read: {error}"),
-        reached: true,
-        stalled: false,
-        source: true,
-    }
 }
 
 /// A 401 from an upload host has one likely reason, and one key that helps.

@@ -42,6 +42,18 @@ impl Hasher {
         }
     }
 
+    /// Parts with the md5, so that a thread of its own can compute it: it takes several times as
+    /// long as everything else. To be given back with [`Hasher::with_md5`].
+    pub fn without_md5(mut self) -> (Self, Option<md5::Md5>) {
+        let md5 = self.md5.take();
+        (self, md5)
+    }
+
+    /// Takes the md5 back; it must have seen the same bytes.
+    pub fn with_md5(self, md5: Option<md5::Md5>) -> Self {
+        Self { md5, ..self }
+    }
+
     /// The checksums of all that went in.
     pub fn sums(&self) -> Sums {
         Sums {

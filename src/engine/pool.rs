@@ -15,6 +15,7 @@ use super::condition::{Account, Condition};
 use super::pauses::Pauses;
 use super::plan::{self, Step};
 use super::rate::Rate;
+use super::register::Stored;
 use super::stock::Stock;
 use super::worker::{Left, Trouble, Worker, signed};
 use super::{Credential, Recorded, Shared, reconcile, register, reserve, retry};
@@ -187,10 +188,14 @@ impl Pool {
 
     fn on_transferred(&mut self, left: Left) {
         match left {
-            Left::Stored(job) => {
+            Left::Stored(job, unrecorded) => {
                 self.pauses.uploads_are_well();
                 self.note(|condition| condition.upload_failures = 0);
-                self.store([*job]);
+                let stored = Stored {
+                    job: *job,
+                    unrecorded,
+                };
+                self.stock.store(stored, Instant::now());
             }
             Left::Until(at, trouble) => {
                 self.wake_at(at);
@@ -218,7 +223,8 @@ impl Pool {
 
     fn store(&mut self, jobs: impl IntoIterator<Item = Job>) {
         let now = Instant::now();
-        jobs.into_iter().for_each(|job| self.stock.store(job, now));
+        let stored = jobs.into_iter().map(Stored::recorded);
+        stored.for_each(|stored| self.stock.store(stored, now));
     }
 
     /// A step that calls the API came back, with or without trouble that concerns the others.

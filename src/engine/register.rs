@@ -8,28 +8,28 @@ use jiff::Timestamp;
 
 use super::batch::{self, Outcome, Trouble, budget};
 use super::{Recorded, Shared};
-use crate::job::{Job, Md5, ParkReason, RemoteId, State};
+use crate::job::{Job, Md5, ParkReason, RemoteId, State, StateName, Sums};
 use crate::redivis::{ApiError, RegisteredFile, Registration};
 
-/// Registers jobs of one table, at most 1000, no two with the same remote name.
+/// Registers stored jobs of one table, at most 1000, no two with the same remote name.
 ///
 /// The intent is recorded first. Crash windows: after that commit and before the request, and after
 /// the request and before its answer is recorded. Both leave `registering`, and both are
 /// resolved by looking at the table's own listing.
 pub(super) async fn register(
     shared: Arc<Shared>,
-    jobs: Vec<Job>,
+    jobs: Vec<Stored>,
     delay: Duration,
 ) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
     let mut batches = vec![jobs];
     while let Some(jobs) = batches.pop() {
-        if outcome.trouble.is_some() {
-            outcome.kept.extend(jobs);
+        let jobs = if outcome.trouble.is_some() {
+            outcome.kept.extend(stored(&shared, jobs).await?);
             continue;
-        }
-        let now = Timestamp::now();
-        let jobs = batch::advance(&shared, jobs, |_, state| state.intend(now)).await?;
+        } else {
+            intend(&shared, jobs).await?
+        };
         let Some(table) = jobs.first().map(|job| job.table.clone()) else {
             continue;
         };
@@ -39,7 +39,8 @@ pub(super) async fn register(
             Ok(listed) => outcome.until = settle(&shared, jobs, listed).await?,
             Err(ApiError::Refused { .. }) if jobs.len() > 1 => {
                 // one file of the batch is at fault, perhaps: halve until it stands alone
-                let mut jobs = withdraw(&shared, jobs).await?;
+                let jobs = withdraw(&shared, jobs).await?;
+                let mut jobs: Vec<_> = jobs.into_iter().map(Stored::recorded).collect();
                 batches.push(jobs.split_off(jobs.len() / 2));
                 batches.push(jobs);
             }
@@ -47,6 +48,64 @@ pub(super) async fn register(
         }
     }
     Ok(outcome)
+}
+
+/// A job whose bytes are stored and proven.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub job: Job,
+    /// Its sums, if the journal does not have them yet.
+    pub unrecorded: Option<Sums>,
+}
+
+impl Stored {
+    /// The journal knows that it is stored.
+    pub fn recorded(job: Job) -> Self {
+        Self {
+            job,
+            unrecorded: None,
+        }
+    }
+}
+
+/// Records, in one commit, that the jobs are stored (W4) and about to be registered (W5).
+async fn intend(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
+    let now = Timestamp::now();
+    let (known, new): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.unrecorded.is_none());
+    let (new, sums) = unzip(new);
+    let mut sums = sums.into_iter().flatten();
+    let known = known.into_iter().map(|stored| stored.job).collect();
+    let passed = &[StateName::Uploaded];
+    let (known, new) = tokio::join!(
+        batch::advance(shared, known, |_, state| state.intend(now)),
+        batch::advance_through(shared, new, passed, |_, state| match sums.next() {
+            Some(sums) => state.complete(sums)?.intend(now),
+            None => Ok(state),
+        })
+    );
+    let mut jobs = known?;
+    jobs.extend(new?);
+    Ok(jobs)
+}
+
+/// Records that the jobs are stored (W4), and no more.
+async fn stored(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
+    let (mut known, new): (Vec<_>, Vec<_>) =
+        jobs.into_iter().partition(|job| job.unrecorded.is_none());
+    let (new, sums) = unzip(new);
+    let mut sums = sums.into_iter().flatten();
+    let new = batch::advance(shared, new, |_, state| match sums.next() {
+        Some(sums) => state.complete(sums),
+        None => Ok(state),
+    });
+    known.extend(new.await?.into_iter().map(Stored::recorded));
+    Ok(known.into_iter().map(|stored| stored.job).collect())
+}
+
+fn unzip(jobs: Vec<Stored>) -> (Vec<Job>, Vec<Option<Sums>>) {
+    jobs.into_iter()
+        .map(|stored| (stored.job, stored.unrecorded))
+        .unzip()
 }
 
 fn registration(job: &Job) -> Option<Registration> {
@@ -146,24 +205,26 @@ pub(super) fn is_ours(job: &Job, size: u64, md5: Md5) -> bool {
     size == job.seen.size && job.state.md5().is_none_or(|ours| ours == md5)
 }
 
-/// The table has them: recorded, and then what remains.
+/// The table has them. With `after_upload = "keep"` nothing remains but to say so, in the same commit.
 pub(super) async fn adopt(shared: &Shared, jobs: Vec<(Job, RemoteId)>) -> Recorded<()> {
     let (jobs, ids): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
     let mut ids = ids.into_iter();
-    let jobs = batch::advance(shared, jobs, |_, state| match ids.next() {
-        Some(id) => state.register(id),
+    let passed = &[StateName::Registered];
+    let jobs = batch::advance_through(shared, jobs, passed, |_, state| match ids.next() {
+        Some(id) => state.register(id)?.finish(),
         None => Ok(state),
-    })
-    .await?;
-    finish(shared, jobs).await
+    });
+    jobs.await?.iter().for_each(tell);
+    Ok(())
 }
 
-/// With `after_upload = "keep"` nothing remains but to say so.
+/// Jobs that were registered before the daemon stopped.
 pub(super) async fn finish(shared: &Shared, jobs: Vec<Job>) -> Recorded<()> {
-    for job in &jobs {
-        tracing::info!(job = %job.id, watch = %job.watch, name = ?job.remote_name, bytes = job.seen.size, md5 = job.state.md5().map(tracing::field::display), "a file is in its table");
-    }
-    batch::advance(shared, jobs, |_, state| state.finish())
-        .await
-        .map(drop)
+    let jobs = batch::advance(shared, jobs, |_, state| state.finish());
+    jobs.await?.iter().for_each(tell);
+    Ok(())
+}
+
+fn tell(job: &Job) {
+    tracing::info!(job = %job.id, watch = %job.watch, name = ?job.remote_name, bytes = job.seen.size, md5 = job.state.md5().map(tracing::field::display), "a file is in its table");
 }

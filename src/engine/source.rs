@@ -1,12 +1,14 @@
 //! Reading the file: one open descriptor, from the first byte to the last look.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, poll_fn};
+use md5::Digest as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Folder;
@@ -16,7 +18,7 @@ use crate::job::{ByteOffset, Fingerprint, Job};
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 * 1024;
-/// Blocks read ahead of the network, a file.
+/// Blocks that may wait for the network, and for the md5, a file.
 const AHEAD: usize = 2;
 
 /// A file that is being uploaded.
@@ -94,11 +96,11 @@ impl Source {
     }
 
     /// The bytes from where the hasher is, `len` of them, read by a thread of its own while
-    /// they are sent. The hasher comes back when all were read; it never does if reading
-    /// failed or nobody wanted the rest.
+    /// they are sent, and summed by another. The hasher comes back when all were read; it never
+    /// does if reading failed or nobody wanted the rest.
     pub fn stream(
         &self,
-        mut hasher: Hasher,
+        hasher: Hasher,
         len: u64,
     ) -> (
         impl Stream<Item = io::Result<Bytes>> + use<>,
@@ -109,26 +111,93 @@ impl Source {
         let file = Arc::clone(&self.file);
         tokio::task::spawn_blocking(move || {
             let end = hasher.at().get() + len;
-            while hasher.at().get() < end {
-                let block = read_block(&file, &mut hasher, end);
-                let failed = block.is_err();
-                if blocks.blocking_send(block).is_err() || failed {
-                    return;
-                }
+            if let Some(hasher) = read_and_sum(&file, hasher, end, blocks) {
+                // nobody waits for it when the request has already failed
+                let _ = give_back.send(hasher);
             }
-            // nobody waits for it when the request has already failed
-            let _ = give_back.send(hasher);
         });
         (poll_fn(move |context| arriving.poll_recv(context)), summed)
     }
 }
 
-fn read_block(file: &File, hasher: &mut Hasher, end: u64) -> io::Result<Bytes> {
-    let at = hasher.at().get();
-    let mut block = vec![0; block_len(end - at)];
-    file.read_exact_at(&mut block, at)?;
-    hasher.update(&block);
-    Ok(block.into())
+type Blocks = mpsc::Sender<io::Result<Bytes>>;
+
+/// Reads up to `end`, hands every block to the network and to the md5. The network's end is told as
+/// soon as all is read; the md5 may take a little longer.
+fn read_and_sum(file: &File, hasher: Hasher, end: u64, blocks: Blocks) -> Option<Hasher> {
+    let (hasher, md5) = hasher.without_md5();
+    let Some(mut md5) = md5 else {
+        return read_blocks(file, hasher, end, blocks, |_| true);
+    };
+    std::thread::scope(|scope| {
+        let (sum, to_sum) = std::sync::mpsc::sync_channel::<Bytes>(AHEAD);
+        let summing = scope.spawn(move || {
+            for block in to_sum {
+                md5.update(&block);
+            }
+            md5
+        });
+        let hasher = read_blocks(file, hasher, end, blocks, |block| sum.send(block).is_ok());
+        drop(sum);
+        let md5 = summing.join().ok();
+        hasher.map(|hasher| hasher.with_md5(md5))
+    })
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the sender ends here, and with it the body"
+)]
+fn read_blocks(
+    file: &File,
+    mut hasher: Hasher,
+    end: u64,
+    blocks: Blocks,
+    mut also: impl FnMut(Bytes) -> bool,
+) -> Option<Hasher> {
+    let mut buffers = Buffers::default();
+    while hasher.at().get() < end {
+        let at = hasher.at().get();
+        let mut buffer = buffers.take(block_len(end - at));
+        if let Err(error) = file.read_exact_at(&mut buffer, at) {
+            // the receiver may have lost interest; the missing hasher says the rest
+            let _ = blocks.blocking_send(Err(error));
+            return None;
+        }
+        hasher.update(&buffer);
+        let block = buffer.freeze();
+        buffers.lend(block.clone());
+        if !also(block.clone()) || blocks.blocking_send(Ok(block)).is_err() {
+            return None;
+        }
+    }
+    Some(hasher)
+}
+
+/// Buffers that are used again when network and md5 have let go of them: a fresh one would cost
+/// as much as a copy.
+#[derive(Default)]
+struct Buffers(VecDeque<Bytes>);
+
+impl Buffers {
+    fn take(&mut self, len: usize) -> BytesMut {
+        let used = self.0.pop_front().map(Bytes::try_into_mut);
+        match used {
+            Some(Ok(mut buffer)) if buffer.len() >= len => {
+                buffer.truncate(len);
+                buffer
+            }
+            Some(Err(lent)) => {
+                self.0.push_front(lent);
+                BytesMut::zeroed(len)
+            }
+            _ => BytesMut::zeroed(len),
+        }
+    }
+
+    fn lend(&mut self, block: Bytes) {
+        self.0.push_back(block);
+    }
 }
 
 fn block_len(left: u64) -> usize {

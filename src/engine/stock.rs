@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::register::Stored;
 use crate::job::Job;
 use crate::redivis::BATCH_LIMIT;
 
@@ -24,16 +25,17 @@ pub(super) struct Stock {
     /// Their registration got no answer: to be looked up.
     pub unresolved: Vec<Job>,
     /// To be registered, by table.
-    stored: BTreeMap<String, Vec<Job>>,
+    stored: BTreeMap<String, Vec<Stored>>,
     /// Since when the oldest of them waits.
     stored_since: Option<Instant>,
 }
 
 impl Stock {
     /// A job whose bytes are stored.
-    pub fn store(&mut self, job: Job, now: Instant) {
+    pub fn store(&mut self, stored: Stored, now: Instant) {
         self.stored_since.get_or_insert(now);
-        self.stored.entry(job.table.clone()).or_default().push(job);
+        let table = stored.job.table.clone();
+        self.stored.entry(table).or_default().push(stored);
     }
 
     /// The next jobs to reserve: of one table, as many as can be sent soon.
@@ -74,7 +76,7 @@ impl Stock {
         busy: &HashSet<String>,
         company_comes: bool,
         now: Instant,
-    ) -> Option<(String, Vec<Job>)> {
+    ) -> Option<(String, Vec<Stored>)> {
         let waited = self.register_by().is_some_and(|by| by <= now);
         let table = self.stored.iter().find_map(|(table, jobs)| {
             let enough = jobs.len() >= BATCH_LIMIT || waited || !company_comes;
@@ -98,11 +100,11 @@ impl Stock {
 
 /// The first jobs whose remote names differ, at most a batch, and the rest: two files of one name
 /// in one call could not be told apart in its answer.
-fn distinct_names(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+fn distinct_names(jobs: Vec<Stored>) -> (Vec<Stored>, Vec<Stored>) {
     let mut names = HashSet::new();
     let mut taken = 0;
-    jobs.into_iter().partition(|job| {
-        let take = taken < BATCH_LIMIT && names.insert(job.remote_name.clone());
+    jobs.into_iter().partition(|stored| {
+        let take = taken < BATCH_LIMIT && names.insert(stored.job.remote_name.clone());
         taken += usize::from(take);
         take
     })
@@ -160,16 +162,24 @@ mod tests {
         assert_eq!(stock.next_to_reserve().len(), 1);
     }
 
+    fn stored(id: i64, name: &str) -> Stored {
+        Stored::recorded(job(id, "a", name, 1))
+    }
+
+    fn stored_ids(jobs: &[Stored]) -> Vec<i64> {
+        ids(jobs.iter().map(|stored| &stored.job))
+    }
+
     #[test]
     fn files_are_registered_when_no_company_comes_or_after_a_while() {
         let now = Instant::now();
         let none = HashSet::new();
         let mut stock = Stock::default();
-        stock.store(job(1, "a", "1", 1), now);
+        stock.store(stored(1, "1"), now);
         assert!(stock.next_to_register(&none, true, now).is_none());
         let (table, batch) = stock.next_to_register(&none, false, now).unwrap();
-        assert_eq!((table.as_str(), ids(&batch)), ("a", vec![1]));
-        stock.store(job(2, "a", "2", 1), now);
+        assert_eq!((table.as_str(), stored_ids(&batch)), ("a", vec![1]));
+        stock.store(stored(2, "2"), now);
         assert!(stock.next_to_register(&none, true, now + COMPANY).is_some());
         assert_eq!(stock.register_by(), None);
     }
@@ -179,14 +189,14 @@ mod tests {
         let now = Instant::now();
         let mut stock = Stock::default();
         for (id, name) in [(1, "x"), (2, "y"), (3, "x")] {
-            stock.store(job(id, "a", name, 1), now);
+            stock.store(stored(id, name), now);
         }
         let busy = HashSet::from(["a".to_owned()]);
         assert!(stock.next_to_register(&busy, false, now).is_none());
         let none = HashSet::new();
         let (_, batch) = stock.next_to_register(&none, false, now).unwrap();
-        assert_eq!(ids(&batch), [1, 2]);
+        assert_eq!(stored_ids(&batch), [1, 2]);
         let (_, batch) = stock.next_to_register(&none, false, now).unwrap();
-        assert_eq!(ids(&batch), [3]);
+        assert_eq!(stored_ids(&batch), [3]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Recorded, Shared, retry};
-use crate::job::{IllegalMove, Job, ParkReason, State, printable};
+use crate::job::{IllegalMove, Job, ParkReason, State, StateName, Sums, printable};
 use crate::journal::{Entry, Hold, JournalError};
 
 /// A claimed job and the means to carry it on.
@@ -18,8 +18,9 @@ pub(super) struct Worker {
 /// What became of a job that a worker had.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// All bytes are stored; it is to be registered.
-    Stored(Box<Job>),
+    /// All bytes are stored and proven; it is to be registered. With sums, that is not recorded
+    /// yet: it will be, together with the intent to register it.
+    Stored(Box<Job>, Option<Sums>),
     /// Given back: may go on from this time. The failure may concern everyone.
     Until(Timestamp, Trouble),
     /// Nothing more to do for it here.
@@ -52,9 +53,33 @@ impl Worker {
         step: impl FnOnce(State) -> Result<State, IllegalMove>,
         note: &str,
     ) -> Recorded<bool> {
+        self.forget_failures();
+        self.make(step, Hold::Keep, None, note).await
+    }
+
+    /// Something went forward: failures are counted anew.
+    pub fn forget_failures(&mut self) {
         self.job.attempts = 0;
         self.job.failing_since = None;
-        self.make(step, Hold::Keep, None, note).await
+    }
+
+    /// Makes a move that the caller records.
+    pub fn take(&mut self, step: impl FnOnce(State) -> Result<State, IllegalMove>) -> Recorded<()> {
+        self.forget_failures();
+        self.job.state = step(self.job.state.clone()).map_err(|illegal| impossible(&illegal))?;
+        Ok(())
+    }
+
+    /// What records the job as it is now, staying in hand.
+    pub fn entry(&self, from: StateName) -> Entry {
+        Entry {
+            job: self.job.clone(),
+            from,
+            hold: Hold::Keep,
+            passed: &[],
+            error: None,
+            note: String::new(),
+        }
     }
 
     /// Makes a last move: parked, superseded, missing.
@@ -113,6 +138,7 @@ impl Worker {
             job: self.job.clone(),
             from,
             hold,
+            passed: &[],
             error,
             note: note.to_owned(),
         };

@@ -25,6 +25,8 @@ pub struct Entry {
     pub from: StateName,
     /// Who has it next.
     pub hold: Hold,
+    /// States that it passed through since `from`, without a commit of their own.
+    pub passed: &'static [StateName],
     /// What failed, for people; `None` clears it.
     pub error: Option<String>,
     /// A line for the job's history; empty writes none unless the state's name changes.
@@ -59,6 +61,7 @@ fn apply(
         job,
         from,
         hold,
+        passed,
         error,
         note: text,
     } = entry;
@@ -82,6 +85,11 @@ fn apply(
         },
     )?;
     let name = job.state.name();
+    if applied {
+        for state in *passed {
+            note(connection, job.id.0, now, state.as_str(), "")?;
+        }
+    }
     if applied && (name != *from || !text.is_empty()) {
         note(connection, job.id.0, now, name.as_str(), text)?;
     }

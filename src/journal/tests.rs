@@ -108,6 +108,7 @@ fn record(journal: &Journal, from: StateName, job: Job, hold: Hold) -> Result<bo
         job,
         from,
         hold,
+        passed: &[],
         error: None,
         note: String::new(),
     };
@@ -295,6 +296,7 @@ fn an_impossible_record_is_refused_alone() {
                 job,
                 from: StateName::Queued,
                 hold,
+                passed: &[],
                 error: None,
                 note: String::new(),
             }]

@@ -7,6 +7,9 @@ use crate::job::{ByteOffset, ParkReason, SessionUrl, Troubles};
 /// Chunks are multiples of this many bytes, except the last.
 pub const CHUNK_QUANTUM: u64 = 256 * 1024;
 
+/// The first chunk of a session; each that goes through doubles the next, up to what is allowed.
+/// After a failure it begins small again: a broken connection costs less then.
+const FIRST_CHUNK: u64 = 8 * 1024 * 1024;
 /// Answers of the same useless kind that are taken in a row before a new temporary upload.
 const PATIENCE: u32 = 3;
 /// Vanished sessions of one version before a person must look.
@@ -123,6 +126,8 @@ pub struct Resume {
 pub struct Upload {
     size: u64,
     chunk: u64,
+    /// No chunk is larger.
+    largest: u64,
     troubles: Troubles,
     attempts: u32,
     confirmed: u64,
@@ -154,7 +159,8 @@ impl Upload {
         Self::begin(Request::PutWhole, size, CHUNK_QUANTUM, troubles)
     }
 
-    /// A resumable upload that has no session yet. `chunk` is a multiple of [`CHUNK_QUANTUM`].
+    /// A resumable upload that has no session yet. `chunk`, a multiple of [`CHUNK_QUANTUM`], is the
+    /// largest that is ever sent.
     pub fn resumable(size: u64, chunk: u64, troubles: Troubles) -> Self {
         Self::begin(Request::StartSession, size, chunk, troubles)
     }
@@ -172,7 +178,8 @@ impl Upload {
         debug_assert!(chunk >= CHUNK_QUANTUM && chunk.is_multiple_of(CHUNK_QUANTUM));
         Self {
             size,
-            chunk,
+            chunk: chunk.min(FIRST_CHUNK),
+            largest: chunk,
             troubles,
             attempts: 0,
             confirmed: 0,
@@ -315,6 +322,7 @@ impl Upload {
             return Verdict::Park(ParkReason::Refused, refused(reply));
         }
         self.chunk = (self.chunk / 2 / CHUNK_QUANTUM).max(1) * CHUNK_QUANTUM;
+        self.largest = self.chunk;
         self.ask()
     }
 
@@ -413,6 +421,9 @@ impl Upload {
         self.doubted = false;
         if bytes > self.confirmed {
             self.says_200 |= meant_accepted;
+            if bytes - self.confirmed == self.chunk {
+                self.chunk = self.chunk.saturating_mul(2).min(self.largest);
+            }
             (self.idle, self.refusals, self.attempts) = (0, 0, 0);
             self.confirmed = bytes;
             self.go_on();

@@ -377,3 +377,36 @@ fn the_bound_covers_the_chunk_about_to_be_sent_and_never_shrinks() {
     );
     assert_eq!(upload.bound(), ByteOffset::new(4 * Q));
 }
+
+#[test]
+fn chunks_grow_while_all_is_well_and_begin_small_after_a_restart() {
+    const MIB: u64 = 1 << 20;
+    let held = |bytes: u64| Reply {
+        status: 308,
+        range: Some(format!("bytes=0-{}", bytes - 1)),
+        ..Reply::default()
+    };
+    let sizes = |upload: &mut Upload| {
+        let mut sizes = Vec::new();
+        while let Request::Chunk { first, len } = upload.request() {
+            sizes.push(len / MIB);
+            upload.on_reply(&held(first.get() + len));
+        }
+        sizes
+    };
+    let mut upload = Upload::resumable(100 * MIB, 32 * MIB, Troubles::default());
+    talk("open", &mut upload, &[OPEN]);
+    assert_eq!(sizes(&mut upload), [8, 16, 32, 32, 12]);
+    let zero = ByteOffset::ZERO;
+    let resume = Resume {
+        confirmed: zero,
+        bound: zero,
+        attempts: 1,
+    };
+    let mut upload = Upload::resume(100 * MIB, 32 * MIB, Troubles::default(), resume);
+    upload.on_reply(&Reply {
+        status: 308,
+        ..Reply::default()
+    });
+    assert_eq!(sizes(&mut upload), [8, 16, 32, 32, 12]);
+}
