@@ -4,7 +4,7 @@
 //! memory. A start reads the lines again. A torn last line (the server was killed) is cut off;
 //! nothing is synced, so a power cut may lose the end. One lock, held for look-ups and one write.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -96,6 +96,9 @@ pub enum LedgerError {
     /// The file itself.
     #[error("{0}: {1}")]
     Io(PathBuf, io::Error),
+    /// Another server works in this folder.
+    #[error("{0}: another practice server holds it; use another folder")]
+    Held(PathBuf),
     /// A line in its midst is no entry: this is no ledger, or it was edited.
     #[error("{0}, line {1}: {2}; use another folder or delete this one")]
     Line(PathBuf, usize, serde_json::Error),
@@ -112,6 +115,10 @@ impl Ledger {
             .create(true)
             .open(&path)
             .map_err(wrap)?;
+        log.try_lock().map_err(|error| match error {
+            TryLockError::Error(error) => wrap(error),
+            TryLockError::WouldBlock => LedgerError::Held(path.clone()),
+        })?;
         let mut books = Books::default();
         let mut reader = BufReader::new(&log);
         let mut line = String::new();
@@ -204,6 +211,16 @@ mod tests {
         std::fs::write(dir.path().join("ledger.jsonl"), "{}\n").unwrap();
         let error = Ledger::open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_has_one_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Ledger::open(dir.path()).unwrap();
+        let second = Ledger::open(dir.path()).unwrap_err();
+        assert!(matches!(second, LedgerError::Held(_)));
+        drop(first);
+        assert!(Ledger::open(dir.path()).is_ok());
     }
 
     #[test]

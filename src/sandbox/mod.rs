@@ -64,6 +64,7 @@ mod content_range;
 mod control;
 mod dispatch;
 mod faults;
+mod filling;
 mod import;
 mod inflow;
 mod ledger;
@@ -76,6 +77,7 @@ mod report;
 mod resumable;
 mod room;
 mod route;
+mod script;
 mod secret_ids;
 mod session;
 mod settings;
@@ -94,9 +96,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use control::RegisteredFile;
-pub use faults::{Action, Answer, Call, Fault, ScriptError, When};
+pub use faults::{Action, Answer, Call, Fault, When};
 pub use ledger::LedgerError;
 pub use report::{Breach, Report, SessionReport, Violation};
+pub use script::ScriptError;
 pub use settings::{RateLimit, RateLimitError, Settings};
 
 use reference::TableRef;
@@ -138,9 +141,9 @@ impl Sandbox {
         let dir = settings.dir.clone();
         let blobs = blobs::Blobs::open(&dir).map_err(|e| StartError::Dir(dir.clone(), e))?;
         let ledger = ledger::Ledger::open(&dir)?;
-        let script = faults::Script::default();
+        let script = script::Script::default();
         if let Some(path) = &settings.faults {
-            script.add(faults::Script::load(path)?);
+            script.add(script::Script::load(path)?);
         }
         let (api, api_addr) = bind(settings.listen).await?;
         let uploads = match settings.upload_listen {

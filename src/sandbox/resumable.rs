@@ -3,29 +3,24 @@
 //! A chunk that arrives whole is stored whole. Of a chunk whose connection breaks, the part up to
 //! the last multiple of 256 KiB stays. A newer request on a session ends an older one first.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
 
 use super::answer::{self, Refusal};
 use super::blobs::RunningSums;
 use super::books::Temp;
 use super::content_range::ContentRange;
 use super::faults::Action;
+use super::filling::{Filling, QUANTUM};
 use super::inflow::Broken;
 use super::ledger::Entry;
 use super::put;
 use super::report::Breach;
 use super::room::{self, Room, Visit};
 use super::session::Session;
-
-/// All chunks but the last are multiples of this, and so is what a broken chunk leaves.
-const QUANTUM: u64 = 256 * 1024;
 
 /// Opens a session on a resumable temp upload; there may be several.
 pub(super) fn start(room: &Arc<Room>, temp_url: &str, visit: &Visit) -> Result<Response, Refusal> {
@@ -225,21 +220,10 @@ async fn chunk(
         Some(Action::PersistOnly(bytes)) => first.saturating_add(bytes).min(last + 1),
         _ => last + 1,
     };
-    let mut filling = Filling {
-        file: room.blobs.append(session.blob(), persisted)?,
-        at: first,
-        stored: persisted,
-        limit,
-        mark: (persisted, sums.clone()),
-        sums,
-    };
-    let whole = filling.fill(visit).await?;
-    let (stored, sums) = if whole {
-        (filling.stored, filling.sums)
-    } else {
-        filling.file.set_len(filling.mark.0)?;
-        filling.mark
-    };
+    let file = room.blobs.append(session.blob(), persisted)?;
+    let mut filling = Filling::new(file, first, persisted, limit, sums);
+    let whole = filling.fill(&mut visit.inflow).await?;
+    let (stored, sums) = filling.end(whole)?;
     room.ledger.commit(vec![Entry::Persisted {
         session: session.id().to_owned(),
         bytes: stored,
@@ -250,53 +234,6 @@ async fn chunk(
         complete(room, session, writer).await?;
     }
     Ok(progress(session, visit))
-}
-
-/// A chunk being written.
-struct Filling {
-    file: File,
-    /// The offset of the next byte that comes.
-    at: u64,
-    /// The offset of the next byte to store; what comes before it is stored already.
-    stored: u64,
-    /// Bytes from here on are not stored.
-    limit: u64,
-    sums: RunningSums,
-    /// The last multiple of 256 KiB, and the checksums there: what stays if the connection breaks.
-    mark: (u64, RunningSums),
-}
-
-impl Filling {
-    /// Takes the body in; whether it came to its end.
-    async fn fill(&mut self, visit: &mut Visit) -> Result<bool, Refusal> {
-        loop {
-            match visit.inflow.next().await {
-                Ok(Some(bytes)) => self.take(bytes)?,
-                Ok(None) => return Ok(true),
-                Err(Broken) => return Ok(false),
-            }
-        }
-    }
-
-    fn take(&mut self, mut bytes: Bytes) -> Result<(), Refusal> {
-        let known = self.stored.saturating_sub(self.at);
-        self.at += bytes.len() as u64;
-        let known = usize::try_from(known).unwrap_or(usize::MAX);
-        drop(bytes.split_to(known.min(bytes.len())));
-        let room_left = usize::try_from(self.limit - self.stored.min(self.limit));
-        bytes.truncate(room_left.unwrap_or(usize::MAX));
-        while !bytes.is_empty() {
-            let to_mark = usize::try_from(QUANTUM - self.stored % QUANTUM).unwrap_or(usize::MAX);
-            let piece = bytes.split_to(to_mark.min(bytes.len()));
-            self.file.write_all(&piece)?;
-            self.sums.update(&piece);
-            self.stored += piece.len() as u64;
-            if self.stored.is_multiple_of(QUANTUM) {
-                self.mark = (self.stored, self.sums.clone());
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The checksums up to the persisted offset; after a restart they are computed anew.

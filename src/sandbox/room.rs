@@ -10,10 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::{self, Refusal};
 use super::blobs::Blobs;
-use super::faults::{Action, Script};
+use super::faults::Action;
 use super::inflow::Inflow;
 use super::ledger::Ledger;
 use super::report::{Breach, Recorder, SessionReport};
+use super::script::Script;
 use super::secret_ids::SecretIds;
 use super::settings::{RateLimit, Settings};
 
