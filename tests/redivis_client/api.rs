@@ -93,6 +93,16 @@ async fn a_registration_is_reported_as_it_came() {
         assert_eq!(files[0].name, "run 7/ä");
         assert_eq!(files[0].md5.to_string(), "d41d8cd98f00b204e9800998ecf8427e");
     }
+    let server = Server::saying(answer(
+        "226 IM Used",
+        "",
+        &format!(r#"{{"results":[{row}]}}"#),
+    ));
+    let error = failed(server.client().register_files("a.b.c", &file()).await);
+    assert_eq!(
+        error.to_string(),
+        "this is not an answer of Redivis: an unknown success (226)"
+    );
     for results in [
         String::new(),
         format!("{row},{row}"),

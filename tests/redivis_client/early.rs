@@ -50,17 +50,12 @@ async fn an_early_refusal_with_a_reset_is_heard_or_lost_but_no_success() {
         line.say(answer("403 Forbidden", "", "").as_bytes());
         // dropped with unread bytes: a reset follows the answer at once
     });
-    let mut heard = 0;
     for _ in 0..20 {
         match server.client().put_whole(&server.temp(), zeros(BIG)).await {
-            Ok(answer) => {
-                assert_eq!(answer.status, 403);
-                heard += 1;
-            }
+            Ok(answer) => assert_eq!(answer.status, 403),
             Err(lost) => assert!(lost.reached && !lost.source, "{lost:?}"),
         }
     }
-    println!("heard {heard} of 20");
 }
 
 #[tokio::test]
@@ -69,7 +64,8 @@ async fn a_success_before_all_was_sent_is_none() {
         line.head();
         let _ = line.read(5000);
         line.say(answer("200 OK", "", "").as_bytes());
-        line.drain();
+        // reading on might let all of it go out before the answer is noticed
+        line.hold();
     });
     let client = server.client();
     let lost = lost(client.put_whole(&server.temp(), zeros(BIG)).await);

@@ -115,6 +115,10 @@ async fn an_unfit_address_gets_nothing() {
         "s3cr3t",
     ] {
         let reply = client.put_whole(&TempUrl::new(url), zeros(5)).await;
-        assert!(!lost(reply).reached, "{url}");
+        let lost = lost(reply);
+        assert!(
+            !lost.reached && lost.why.contains("not one to send to"),
+            "{lost:?}"
+        );
     }
 }
