@@ -102,6 +102,7 @@ fn run(config: Config, env: &Environment, once: bool) -> Result<Exit, Failure> {
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(16)
         .enable_all()
         .build()
 }

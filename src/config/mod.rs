@@ -5,6 +5,7 @@
 //! Never here: opening a drop folder, asking the server. `check --online` does that.
 
 mod address;
+mod bandwidth;
 mod environment;
 mod not_yet;
 mod problem;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use bandwidth::{Bandwidth, Window};
 pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use settings::{

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 use url::Url;
 
 use super::address::{endpoint, listen, origin};
+use super::bandwidth::{self, Bandwidth};
 use super::environment::Environment;
 use super::problem::{Lines, Problems};
 use super::quantity::{self, GIB, KIB, MB, MIB, time_text};
@@ -14,7 +15,7 @@ use super::section::{Notes, Section};
 use super::settings::{Config, Journal, Redivis, Retry, Status, Transfer, Verify};
 use super::token::DEFAULT_TOKEN_FILE;
 use super::value::{
-    Complaint, Reading, absolute, one_of, quoted, text, text_or_empty, time, whole, wrong_kind,
+    Complaint, Reading, absolute, one_of, quoted, text, text_or_empty, time, whole,
 };
 use super::watches;
 
@@ -139,7 +140,7 @@ fn journal(mut section: Section) -> Journal {
 }
 
 fn transfer(mut section: Section) -> Transfer {
-    let transfer = Transfer {
+    let mut transfer = Transfer {
         workers: section
             .get("workers", whole(1..=256))
             .and_then(|workers| usize::try_from(workers).ok())
@@ -156,9 +157,13 @@ fn transfer(mut section: Section) -> Transfer {
                 one_of(&[("md5", Verify::Md5), ("crc32c", Verify::Crc32c)]),
             )
             .unwrap_or(Verify::Md5),
+        bandwidth: Bandwidth {
+            limit: section.get("bandwidth_limit", bandwidth::limit).flatten(),
+            windows: Vec::new(),
+        },
     };
-    section.get("bandwidth_limit", text_or_empty("80 MB/s", quantity::rate));
-    section.get("schedule", entries);
+    let windows = section.sections_if_any("schedule", bandwidth::window);
+    transfer.bandwidth.windows = windows.into_iter().flatten().collect();
     section.finish();
     transfer
 }
@@ -184,15 +189,6 @@ fn chunk_size(text: &str) -> Reading<u64> {
         );
     }
     Ok(size)
-}
-
-/// How many entries a list of sections has.
-fn entries(value: &DeValue) -> Reading<usize> {
-    match value {
-        DeValue::Array(list) if list.iter().all(|item| item.get_ref().is_table()) => Ok(list.len()),
-        other => Err(wrong_kind("sections [[transfer.schedule]]", other)
-            .hint("write [[transfer.schedule]], in double brackets")),
-    }
 }
 
 fn retry(mut section: Section) -> Retry {

@@ -109,6 +109,7 @@ fn heading(section: &str) -> String {
     match section {
         "" => "the top of the file".to_owned(),
         "watch" => "[[watch]]".to_owned(),
+        "schedule" => "[[transfer.schedule]]".to_owned(),
         section => format!("[{section}]"),
     }
 }
@@ -157,22 +158,37 @@ impl<'a, 'n> Section<'a, 'n> {
     pub(super) fn sections<T>(
         &mut self,
         name: &'static str,
+        read: impl FnMut(Section<'a, '_>) -> T,
+    ) -> Vec<T> {
+        let byte = self
+            .find(name)
+            .map_or(self.byte, |value| value.span().start);
+        let is_empty = self.find(name).is_none_or(|value| {
+            let list = value.get_ref().as_array();
+            list.is_some_and(|list| list.is_empty())
+        });
+        if is_empty {
+            self.notes.problem(byte, none_of(name));
+        }
+        self.sections_if_any(name, read)
+    }
+
+    /// `[[name]]`, each handed to `read`.
+    pub(super) fn sections_if_any<T>(
+        &mut self,
+        name: &'static str,
         mut read: impl FnMut(Section<'a, '_>) -> T,
     ) -> Vec<T> {
         let Some(value) = self.find(name) else {
-            self.notes.problem(self.byte, none_of(name));
             return Vec::new();
         };
-        let expected = format!("sections [[{name}]]");
-        let hint = format!("write [[{name}]], in double brackets");
+        let expected = format!("sections {}", heading(name));
+        let hint = format!("write {}, in double brackets", heading(name));
         let Some(list) = value.get_ref().as_array() else {
             let complaint = wrong_kind(&expected, value.get_ref()).hint(hint);
             self.complain(name, value, complaint);
             return Vec::new();
         };
-        if list.is_empty() {
-            self.notes.problem(value.span().start, none_of(name));
-        }
         let mut found = Vec::new();
         for item in list {
             let byte = item.span().start;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::bandwidth::Bandwidth;
 use super::problem::Problems;
 use crate::job::WatchName;
 
@@ -65,6 +66,8 @@ pub struct Transfer {
     pub chunk_size: u64,
     /// What proves that the bytes arrived.
     pub verify: Verify,
+    /// How much all uploads may use together.
+    pub bandwidth: Bandwidth,
 }
 
 /// `transfer.verify`

@@ -1,11 +1,13 @@
 //! Carrying one file's bytes: performs what the upload machine asks for, records what it says.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::stream::{Stream, unfold};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -201,7 +203,7 @@ impl Drive {
         Ok(match (self.upload.request(), &self.worker.job.state) {
             (Request::PutWhole, State::Reserved(Reservation { url, .. })) => {
                 let url = url.clone();
-                let (body, summed) = self.whole_body();
+                let (body, summed) = self.whole_body().await;
                 let reply = client.put_whole(&url, body).await;
                 self.ahead = summed.await.ok();
                 reply
@@ -226,11 +228,12 @@ impl Drive {
         })
     }
 
-    fn whole_body(&mut self) -> Body {
+    async fn whole_body(&mut self) -> Body {
         let Some((bytes, hasher)) = self.whole.take() else {
             self.hasher = Hasher::new(self.worker.shared.transfer.verify);
             return self.body(self.worker.job.seen.size);
         };
+        self.worker.shared.limiter.pass(bytes.len() as u64).await;
         count(&self.worker.shared, &bytes);
         let (give, summed) = oneshot::channel();
         // both ends are here
@@ -240,14 +243,10 @@ impl Drive {
 
     /// The next `len` bytes, and their checksums once they were read.
     fn body(&self, len: u64) -> Body {
-        let shared = Arc::clone(&self.worker.shared);
         let (blocks, summed) = self.source.stream(self.hasher.clone(), len);
-        let counted = blocks.inspect(move |block| {
-            if let Ok(block) = block {
-                count(&shared, block);
-            }
-        });
-        (UploadBody::stream(len, counted), summed)
+        let shared = Arc::clone(&self.worker.shared);
+        let limited = blocks.flat_map(move |block| pieces(block, &shared));
+        (UploadBody::stream(len, limited), summed)
     }
 
     // ---- what the server said
@@ -344,7 +343,7 @@ impl Drive {
     }
 
     /// Brings the checksums to `at`, reading again from the start if they are beyond it.
-    async fn hash_up_to(&mut self, at: ByteOffset) -> Recorded<std::io::Result<()>> {
+    async fn hash_up_to(&mut self, at: ByteOffset) -> Recorded<io::Result<()>> {
         if self.hasher.at() > at {
             self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         }
@@ -353,7 +352,7 @@ impl Drive {
         Ok(read.map(|hasher| self.hasher = hasher))
     }
 
-    async fn unreadable(&mut self, error: &std::io::Error) -> Recorded<bool> {
+    async fn unreadable(&mut self, error: &io::Error) -> Recorded<bool> {
         if self.source.is_unchanged() {
             let why = format!("the file cannot be read: {error}");
             self.worker.back_off(Ok, &why, None, Trouble::Own).await?;
@@ -403,6 +402,33 @@ impl Drive {
 }
 
 type Body = (UploadBody, oneshot::Receiver<Hasher>);
+
+/// A block as it may go out: at once, or piece by piece at the limit.
+fn pieces(
+    block: io::Result<Bytes>,
+    shared: &Arc<Shared>,
+) -> impl Stream<Item = io::Result<Bytes>> + use<> {
+    let shared = Arc::clone(shared);
+    unfold(Some(block), move |block| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let mut bytes = match block? {
+                Ok(bytes) => bytes,
+                failed => return Some((failed, None)),
+            };
+            let piece = match shared.limiter.piece() {
+                Some(most) => {
+                    bytes.split_to(bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX)))
+                }
+                None => std::mem::take(&mut bytes),
+            };
+            shared.limiter.pass(piece.len() as u64).await;
+            count(&shared, &piece);
+            let rest = (!bytes.is_empty()).then_some(Ok(bytes));
+            Some((Ok(piece), rest))
+        }
+    })
+}
 
 fn count(shared: &Shared, bytes: &Bytes) {
     shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);

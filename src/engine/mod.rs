@@ -15,6 +15,7 @@ mod batch;
 mod condition;
 mod drive;
 mod hash;
+mod limiter;
 mod pauses;
 mod plan;
 mod pool;
@@ -39,6 +40,8 @@ use crate::job::WatchName;
 use crate::journal::{Journal, JournalError};
 use crate::redivis::{Bearer, Client};
 
+use limiter::Limiter;
+
 pub use condition::{Account, Condition};
 pub use pool::{Engine, Pulse};
 
@@ -52,6 +55,7 @@ struct Shared {
     credential: Credential,
     transfer: Transfer,
     retry: Retry,
+    limiter: Limiter,
     folders: HashMap<WatchName, Folder>,
     /// Bytes handed to the network since the start.
     sent: AtomicU64,
@@ -79,6 +83,7 @@ impl Shared {
             credential,
             transfer: config.transfer.clone(),
             retry: config.retry,
+            limiter: Limiter::new(config.transfer.bandwidth.clone()),
             folders: folders.collect(),
             sent: AtomicU64::new(0),
         }

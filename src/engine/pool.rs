@@ -18,7 +18,7 @@ use super::rate::Rate;
 use super::register::Stored;
 use super::stock::Stock;
 use super::worker::{Left, Trouble, Worker, signed};
-use super::{Credential, Recorded, Shared, reconcile, register, reserve, retry};
+use super::{Credential, Recorded, Shared, reconcile, register, reserve, retry, stock};
 use crate::config::Config;
 use crate::job::Job;
 use crate::journal::{AccountState, Journal, JournalError, Queue};
@@ -52,7 +52,8 @@ impl Pulse {
 #[derive(Debug)]
 enum Event {
     Reserved(Recorded<Outcome>),
-    Transferred(Recorded<Left>),
+    /// With the shares that it took.
+    Transferred(usize, Recorded<Left>),
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
     Pulse(oneshot::Sender<()>),
@@ -79,6 +80,7 @@ struct Pool {
 struct UnderWay {
     reserving: bool,
     reconciling: bool,
+    /// Shares of the workers that are taken.
     transferring: usize,
     /// Tables with a registration on its way.
     registering: HashSet<String>,
@@ -87,7 +89,7 @@ struct UnderWay {
 impl Engine {
     /// Puts the engine together; nothing runs yet.
     pub fn new(config: &Config, journal: Journal, client: Client, credential: Credential) -> Self {
-        let (report, events) = mpsc::channel(config.transfer.workers + 16);
+        let (report, events) = mpsc::channel(config.transfer.workers * stock::SHARES);
         let pool = Pool {
             shared: Arc::new(Shared::new(config, journal, client, credential)),
             events,
@@ -156,12 +158,12 @@ impl Pool {
             Event::Reserved(outcome) => {
                 self.under_way.reserving = false;
                 let outcome = outcome?;
-                self.stock.ready.extend(outcome.onward);
+                self.stock.make_ready(outcome.onward);
                 self.stock.queued.extend(outcome.kept);
                 self.on_answer(outcome.until, outcome.trouble).await
             }
-            Event::Transferred(left) => {
-                self.under_way.transferring -= 1;
+            Event::Transferred(taken, left) => {
+                self.under_way.transferring -= taken;
                 self.on_transferred(left?);
                 Ok(())
             }
@@ -296,7 +298,7 @@ impl Pool {
     }
 
     async fn claim(&mut self) -> Recorded<()> {
-        if self.stock.ready.len() < self.workers() {
+        if self.stock.runs_low(self.capacity()) {
             let interrupted = self.claim_from(Queue::Interrupted).await?;
             self.sort(interrupted).await?;
         }
@@ -330,7 +332,7 @@ impl Pool {
             match plan::next(&job, now) {
                 Step::Reserve => self.stock.queued.push_back(job),
                 Step::Renew => stale.push(job),
-                Step::Transfer => self.stock.ready.push_back(job),
+                Step::Transfer => self.stock.make_ready([job]),
                 Step::Register => self.store([job]),
                 Step::Reconcile => self.stock.unresolved.push(job),
                 Step::Finish => registered.push(job),
@@ -349,7 +351,7 @@ impl Pool {
 
     fn start_reserving(&mut self) {
         let now = Instant::now();
-        let wanted = self.stock.ready.len() < self.workers() && self.pauses.may_upload(now);
+        let wanted = self.stock.runs_low(self.capacity()) && self.pauses.may_upload(now);
         if self.under_way.reserving || !wanted || !self.pauses.may_call(now) {
             return;
         }
@@ -392,15 +394,14 @@ impl Pool {
 
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
-        let may_upload = self.pauses.may_upload(Instant::now());
-        while may_upload && self.under_way.transferring < self.workers() {
-            let Some(job) = self.stock.ready.pop_front() else {
+        while self.pauses.may_upload(Instant::now()) {
+            let free = self.capacity() - self.under_way.transferring;
+            let Some(job) = self.stock.next_to_transfer(free) else {
                 break;
             };
             if plan::next(&job, Timestamp::now()) == Step::Renew {
                 stale.push(job);
             } else {
-                self.under_way.transferring += 1;
                 self.start_transfer(job, stop.clone());
             }
         }
@@ -408,14 +409,17 @@ impl Pool {
         self.renew(stale).await
     }
 
-    fn start_transfer(&self, job: Job, stop: CancellationToken) {
+    fn start_transfer(&mut self, job: Job, stop: CancellationToken) {
+        let taken = stock::shares(job.seen.size);
+        self.under_way.transferring += taken;
         let shared = self.shared.clone();
         self.start(async move {
             let worker = Worker { shared, job };
-            tokio::select! {
-                () = stop.cancelled() => Event::Transferred(Ok(Left::Over)),
-                left = worker.transfer() => Event::Transferred(left),
-            }
+            let left = tokio::select! {
+                () = stop.cancelled() => Ok(Left::Over),
+                left = worker.transfer() => left,
+            };
+            Event::Transferred(taken, left)
         });
     }
 
@@ -429,8 +433,9 @@ impl Pool {
 
     // ---- questions
 
-    fn workers(&self) -> usize {
-        self.shared.transfer.workers
+    /// Of all workers together, in shares.
+    fn capacity(&self) -> usize {
+        self.shared.transfer.workers * stock::SHARES
     }
 
     /// Whether more files will be stored soon.
@@ -440,7 +445,7 @@ impl Pool {
             transferring,
             ..
         } = self.under_way;
-        reserving || transferring > 0 || !self.stock.ready.is_empty()
+        reserving || transferring > 0 || self.stock.has_ready()
     }
 
     fn delay(&self, failures: u32) -> Duration {

@@ -109,13 +109,19 @@ impl Source {
         let (blocks, mut arriving) = mpsc::channel(AHEAD);
         let (give_back, summed) = oneshot::channel();
         let file = Arc::clone(&self.file);
-        tokio::task::spawn_blocking(move || {
+        // a thread of its own: it waits for the network most of the time, and the pool of threads for
+        // short work must not fill up with it
+        let reader = move || {
             let end = hasher.at().get() + len;
             if let Some(hasher) = read_and_sum(&file, hasher, end, blocks) {
                 // nobody waits for it when the request has already failed
                 let _ = give_back.send(hasher);
             }
-        });
+        };
+        // without a thread the stream ends at once, which the sender takes for a failed source
+        let _ = std::thread::Builder::new()
+            .name("read".into())
+            .spawn(reader);
         (poll_fn(move |context| arriving.poll_recv(context)), summed)
     }
 }

@@ -12,6 +12,10 @@ use crate::redivis::BATCH_LIMIT;
 /// Bytes that are reserved at a time: about what a fast link moves while a temporary upload stays
 /// fresh. One file more is always allowed.
 const RESERVED_BYTES: u64 = 4 << 30;
+/// A worker carries one large file, or so many small ones: they are mostly waiting for answers.
+pub(super) const SHARES: usize = 16;
+/// A file takes one share for each of these bytes, up to a whole worker.
+const SHARE_BYTES: u64 = 16 * 1024;
 /// Stored files wait this long for company before they are registered while others are in flight.
 const COMPANY: Duration = Duration::from_secs(1);
 
@@ -21,7 +25,8 @@ pub(super) struct Stock {
     /// To be reserved.
     pub queued: VecDeque<Job>,
     /// Reserved or interrupted: to be transferred.
-    pub ready: VecDeque<Job>,
+    ready: VecDeque<Job>,
+    ready_bytes: u64,
     /// Their registration got no answer: to be looked up.
     pub unresolved: Vec<Job>,
     /// To be registered, by table.
@@ -30,7 +35,39 @@ pub(super) struct Stock {
     stored_since: Option<Instant>,
 }
 
+/// How much of a worker a file of this size takes, in 1 ..= [`SHARES`].
+pub(super) fn shares(size: u64) -> usize {
+    usize::try_from(size / SHARE_BYTES).map_or(SHARES, |more| SHARES.min(1 + more))
+}
+
 impl Stock {
+    /// Jobs to be transferred, in this order.
+    pub fn make_ready(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        for job in jobs {
+            self.ready_bytes = self.ready_bytes.saturating_add(job.seen.size);
+            self.ready.push_back(job);
+        }
+    }
+
+    /// The next job to transfer, if it takes no more than `free` shares.
+    pub fn next_to_transfer(&mut self, free: usize) -> Option<Job> {
+        let job = self
+            .ready
+            .pop_front_if(|job| shares(job.seen.size) <= free)?;
+        self.ready_bytes = self.ready_bytes.saturating_sub(job.seen.size);
+        Some(job)
+    }
+
+    /// Whether jobs wait for a worker.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether so little waits that workers with `capacity` shares may soon stand idle.
+    pub fn runs_low(&self, capacity: usize) -> bool {
+        self.ready.len() < capacity && self.ready_bytes < RESERVED_BYTES
+    }
+
     /// A job whose bytes are stored.
     pub fn store(&mut self, stored: Stored, now: Instant) {
         self.stored_since.get_or_insert(now);
@@ -168,6 +205,29 @@ mod tests {
 
     fn stored_ids(jobs: &[Stored]) -> Vec<i64> {
         ids(jobs.iter().map(|stored| &stored.job))
+    }
+
+    #[test]
+    fn small_files_share_a_worker_and_a_large_one_takes_it_whole() {
+        let sizes = [0, 4096, SHARE_BYTES, 4 * SHARE_BYTES, 1 << 20, u64::MAX];
+        assert_eq!(sizes.map(shares), [1, 1, 2, 5, SHARES, SHARES]);
+        let mut stock = Stock::default();
+        stock.make_ready([job(1, "a", "1", 1 << 20), job(2, "a", "2", 1)]);
+        assert!(stock.next_to_transfer(SHARES - 1).is_none(), "in order");
+        assert_eq!(stock.next_to_transfer(SHARES).unwrap().id.0, 1);
+        assert_eq!(stock.next_to_transfer(1).unwrap().id.0, 2);
+    }
+
+    #[test]
+    fn stock_runs_low_by_number_and_is_high_by_bytes() {
+        let mut stock = Stock::default();
+        assert!(stock.runs_low(1));
+        stock.make_ready([job(1, "a", "1", RESERVED_BYTES)]);
+        assert!(!stock.runs_low(1000));
+        stock.next_to_transfer(SHARES);
+        assert!(stock.runs_low(1000));
+        stock.make_ready([job(2, "a", "2", 1)]);
+        assert!(!stock.runs_low(1));
     }
 
     #[test]

@@ -4,8 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+
+/// `status` holds the lock for a moment to see whether somebody has it; a daemon that starts in that
+/// moment tries again.
+const LOOKERS: u32 = 5;
+/// Much longer than such a moment.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Held as long as the daemon lives; the kernel lets go of it when the process ends, however.
 #[derive(Debug)]
@@ -36,16 +43,19 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             .open(path_beside(journal))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                file.set_len(0)?;
-                file.rewind()?;
-                write!(file, "{}", std::process::id())?;
-                Ok(Ok(Self { _file: file }))
+        for _ in 0..LOOKERS {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {
+                    file.set_len(0)?;
+                    file.rewind()?;
+                    write!(file, "{}", std::process::id())?;
+                    return Ok(Ok(Self { _file: file }));
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOOK),
+                Err(error) => return Err(error.into()),
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(Err(read_holder(&mut file))),
-            Err(error) => Err(error.into()),
         }
+        Ok(Err(read_holder(&mut file)))
     }
 }
 
