@@ -14,6 +14,19 @@ pub(super) fn bytes(bytes: u64) -> String {
     format!("{}.{} {name}", bytes / unit, bytes % unit / (unit / 10))
 }
 
+/// `46,137,344`: every digit, for what is compared.
+pub(super) fn exact(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `3 d 4 h`, `5 min 6 s`: the two largest units that say something.
 pub(super) fn seconds(seconds: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
@@ -52,6 +65,18 @@ mod tests {
             (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(bytes(number), text);
+        }
+    }
+
+    #[test]
+    fn exact_numbers_have_their_digits_in_threes() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (46_137_344, "46,137,344"),
+        ] {
+            assert_eq!(exact(number), text);
         }
     }
 
