@@ -124,12 +124,21 @@ fn a_second_daemon_on_a_journal_is_refused() {
 
 #[test]
 fn what_is_no_journal_of_ours_is_refused_and_left_alone() {
-    let other = {
+    let damaged = {
         let mut bytes = b"SQLite format 3\0".to_vec();
         bytes.resize(4096, 7);
         bytes
     };
-    for content in [b"somebody's notes".to_vec(), other] {
+    let foreign = {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let sql = "CREATE TABLE jobs (somebody TEXT); INSERT INTO jobs VALUES ('else')";
+        connection.execute_batch(sql).unwrap();
+        drop(connection);
+        fs::read(path).unwrap()
+    };
+    for content in [b"somebody's notes".to_vec(), damaged, foreign] {
         let lab = Lab::new();
         lab.drop_file("a", 10, 1);
         lab.make_state_folder();
