@@ -16,6 +16,9 @@ const SIZE: usize = 12 * MIB;
 /// Two seconds and more for the whole file.
 const SLOW: u64 = 6_000_000;
 
+/// What a person or an instrument does to a file meanwhile.
+type Change = fn(&Path);
+
 /// Chunks, and one request for the whole file.
 const BOTH_WAYS: [&str; 2] = [
     "resumable_above = \"1 MB\"\nchunk_size = \"1 MiB\"",
@@ -24,7 +27,7 @@ const BOTH_WAYS: [&str; 2] = [
 
 #[test]
 fn a_file_that_is_rewritten_on_its_way_arrives_in_its_new_version_only() {
-    let changes: [(&str, fn(&Path)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("rewritten in place", |path| write_noise(path, SIZE, 99)),
         ("longer", |path| {
             let mut file = OpenOptions::new().append(true).open(path).unwrap();
