@@ -1,21 +1,22 @@
 //! `redivis-drop check`
 
 use std::fs;
-use std::io::{self, Write as _};
 
 use super::error::{Exit, Failure};
-use super::runtime;
+use super::{print, runtime};
 use crate::config::{self, Config, Environment, Watch};
 use crate::redivis::{ApiError, Bearer, Client};
 
 pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<Exit, Failure> {
-    let mut out = io::stdout().lock();
     if !config.remarks.is_empty() {
-        writeln!(out, "{}", config.remarks)?;
+        say(&config.remarks.to_string())?;
     }
-    writeln!(out, "{}: the configuration is right", config.file.display())?;
+    say(&format!(
+        "{}: the configuration is right",
+        config.file.display()
+    ))?;
     for watch in &config.watches {
-        writeln!(out, "{}: {}", watch.name, folder(watch))?;
+        say(&format!("{}: {}", watch.name, folder(watch)))?;
     }
     if !online {
         return Ok(Exit::Fine);
@@ -29,28 +30,34 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
     for watch in &config.watches {
         match runtime()?.block_on(client.table(&watch.table)) {
             Ok(table) if table.is_file_index == Some(false) => {
-                writeln!(
-                    out,
+                say(&format!(
                     "{}: {} is no file index table; kind = \"files\" needs one",
                     watch.name, watch.table
-                )?;
+                ))?;
                 worst = Exit::Config;
             }
-            Ok(_) => writeln!(out, "{}: the table {} is there", watch.name, watch.table)?,
+            Ok(_) => say(&format!(
+                "{}: the table {} is there",
+                watch.name, watch.table
+            ))?,
             Err(ApiError::Refused {
                 status: 404, text, ..
             }) => {
-                writeln!(
-                    out,
+                say(&format!(
                     "{}: the table {} is not there, or not visible with this token: {text}",
                     watch.name, watch.table
-                )?;
+                ))?;
                 worst = Exit::Config;
             }
             Err(error) => return Err(Failure::new(exit(&error), error.to_string())),
         }
     }
     Ok(worst)
+}
+
+/// One line. The exit code counts also when nobody reads it.
+fn say(line: &str) -> Result<(), Failure> {
+    print(format!("{line}\n").as_bytes()).map(drop)
 }
 
 fn exit(error: &ApiError) -> Exit {

@@ -17,7 +17,9 @@ pub(super) fn start() {
         .unwrap_or_else(|_| EnvFilter::new("warn,redivis_drop=info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // it would say on the same stderr that stderr is gone, and panic there
+        .log_internal_errors(false);
     // a second start in one process is a mistake that costs log lines, nothing else
     let _ = if env::var_os("JOURNAL_STREAM").is_some() {
         builder.event_format(WithPriority::new()).try_init().is_ok()

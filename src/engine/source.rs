@@ -70,8 +70,18 @@ impl Source {
 
     /// Whether the open file is still that version. To be asked before each chunk and after the
     /// last: bytes of two versions must never meet in one upload.
+    ///
+    /// A file that was deleted, or replaced by another, is still whole behind its descriptor: losing its
+    /// last name changes the ctime and nothing else, so that one does not count then.
     pub fn is_unchanged(&self) -> bool {
-        beneath::fingerprint(&self.file).is_ok_and(|(seen, _)| seen == self.version)
+        beneath::fingerprint(&self.file).is_ok_and(|(seen, names)| {
+            let ctime_ns = if names == 0 {
+                self.version.ctime_ns
+            } else {
+                seen.ctime_ns
+            };
+            Fingerprint { ctime_ns, ..seen } == self.version
+        })
     }
 
     /// All bytes at once, for small files. Blocks.

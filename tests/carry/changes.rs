@@ -1,0 +1,197 @@
+//! Files that change, vanish or are not what they seem while they are on their way.
+
+use std::fs::{self, FileTimes, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use redivis_drop::sandbox::Call;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::lab::{Holding, Lab, MIB, Plan, holding, write_noise};
+use crate::process::wait_until;
+
+const SIZE: usize = 12 * MIB;
+
+/// Two seconds and more for the whole file.
+const SLOW: u64 = 6_000_000;
+
+/// What a person or an instrument does to a file meanwhile.
+type Change = fn(&Path);
+
+/// Chunks, and one request for the whole file.
+const BOTH_WAYS: [&str; 2] = [
+    "resumable_above = \"1 MB\"\nchunk_size = \"1 MiB\"",
+    "resumable_above = \"1 GB\"",
+];
+
+#[test]
+fn a_file_that_is_rewritten_on_its_way_arrives_in_its_new_version_only() {
+    let changes: [(&str, Change); 4] = [
+        ("rewritten in place", |path| write_noise(path, SIZE, 99)),
+        ("longer", |path| {
+            let mut file = OpenOptions::new().append(true).open(path).unwrap();
+            file.write_all(b"one line more\n").unwrap();
+        }),
+        ("shorter", |path| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            file.set_len(SIZE as u64 - MIB as u64 - 1).unwrap();
+        }),
+        // behind what was sent, with the times of before: size and mtime do not tell
+        ("one byte, and the old time", |path| {
+            let modified = fs::metadata(path).unwrap().modified().unwrap();
+            let mut file = OpenOptions::new().write(true).open(path).unwrap();
+            file.seek(SeekFrom::Start(SIZE as u64 - 1)).unwrap();
+            file.write_all(b"!").unwrap();
+            file.set_times(FileTimes::new().set_modified(modified))
+                .unwrap();
+        }),
+    ];
+    for transfer in BOTH_WAYS {
+        for (what, change) in changes {
+            change_on_its_way(transfer, what, change);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_on_its_way_arrives_in_its_new_version() {
+    for transfer in BOTH_WAYS {
+        change_on_its_way(transfer, "replaced", |path| {
+            let new = path.with_file_name("other.tmp");
+            write_noise(&new, SIZE, 99);
+            fs::rename(new, path).unwrap();
+        });
+    }
+}
+
+/// Changes a file in the middle of its upload. The table must hold the new version, and nothing
+/// that nobody ever wrote.
+fn change_on_its_way(transfer: &'static str, what: &str, change: impl FnOnce(&Path)) {
+    let lab = Lab::with(&Plan {
+        transfer,
+        speed: Some(SLOW),
+        ..Plan::default()
+    });
+    lab.drop_file("file", SIZE, 1);
+    let daemon = lab.start(&["run"]);
+    wait_until("the middle of the file", || {
+        lab.report().bytes_received > 2 * MIB as u64
+    });
+    let path = lab.path("file");
+    change(&path);
+    let new = holding("file", &path);
+    wait_until("the new version is done", || lab.total("done") == 1);
+    assert_eq!(daemon.terminate().code, Some(0));
+    lab.expect(vec![new.clone()]);
+    let states: Vec<_> = lab
+        .jobs()
+        .iter()
+        .map(|job| (job["state"].clone(), job["md5"].clone()))
+        .collect();
+    let wanted = [
+        ("superseded".into(), serde_json::Value::Null),
+        ("done".into(), new.2.into()),
+    ];
+    assert_eq!(states, wanted, "{what}, {transfer}");
+}
+
+#[test]
+fn a_file_that_is_deleted_on_its_way_arrives_all_the_same() {
+    for transfer in BOTH_WAYS {
+        let lab = Lab::with(&Plan {
+            transfer,
+            speed: Some(SLOW),
+            ..Plan::default()
+        });
+        let wanted = lab.drop_file("file", SIZE, 1);
+        let daemon = lab.start(&["run"]);
+        wait_until("the middle of the file", || {
+            lab.report().bytes_received > 2 * MIB as u64
+        });
+        fs::remove_file(lab.path("file")).unwrap();
+        wait_until("the job has ended", || {
+            !lab.job("file")["finished_at"].is_null()
+        });
+        assert_eq!(daemon.terminate().code, Some(0));
+        assert_eq!(lab.job("file")["state"], "done", "{transfer}");
+        lab.expect(vec![wanted]);
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_after_a_crash_is_missing_and_may_come_back() {
+    let lab = Lab::with(&Plan {
+        transfer: BOTH_WAYS[0],
+        speed: Some(SLOW),
+        ..Plan::default()
+    });
+    let wanted = lab.drop_file("file", SIZE, 1);
+    let daemon = lab.start(&["run"]);
+    wait_until("the middle of the file", || {
+        lab.report().bytes_received > 2 * MIB as u64
+    });
+    daemon.kill();
+    let (path, aside) = (lab.path("file"), lab.elsewhere("aside"));
+    fs::rename(&path, &aside).unwrap();
+    lab.carry_all();
+    assert_eq!(lab.job("file")["state"], "missing");
+    lab.expect(Vec::new());
+
+    fs::rename(&aside, &path).unwrap();
+    lab.carry_all();
+    lab.expect(vec![wanted]);
+}
+
+#[test]
+fn a_file_with_another_name_is_parked_until_that_is_allowed() {
+    let lab = Lab::new();
+    let theirs = lab.elsewhere("somebody's secret");
+    write_noise(&theirs, 5_000, 1);
+    fs::hard_link(&theirs, lab.path("link")).unwrap();
+    let other = lab.drop_file("other", 10, 2);
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(3), "{}", ended.said);
+    let job = lab.job("link");
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&"parked".into(), &"hard-link".into())
+    );
+    assert!(job["error"].as_str().unwrap().contains("hard link"));
+    lab.expect(vec![other]);
+}
+
+#[test]
+fn a_file_with_another_name_goes_where_that_is_allowed() {
+    let lab = Lab::with(&Plan {
+        watch: "allow_hard_links = true",
+        ..Plan::default()
+    });
+    let wanted = lab.drop_file("file", 5_000, 1);
+    fs::hard_link(lab.path("file"), lab.elsewhere("other name")).unwrap();
+    lab.carry_all();
+    lab.expect(vec![wanted]);
+}
+
+#[test]
+fn what_is_no_regular_file_is_left_alone() {
+    let lab = Lab::new();
+    let secret = lab.elsewhere("secret");
+    write_noise(&secret, 5_000, 1);
+    fs::create_dir(lab.elsewhere("folder")).unwrap();
+    write_noise(&lab.elsewhere("folder/inside"), 10, 2);
+    symlink(&secret, lab.path("link")).unwrap();
+    symlink(lab.elsewhere("folder"), lab.path("link to a folder")).unwrap();
+    symlink("nowhere", lab.path("dangling")).unwrap();
+    let fifo = lab.path("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    fs::create_dir(lab.path("folder named.csv")).unwrap();
+    let wanted: Holding = lab.drop_file("file", 10, 3);
+    for name in ["half.tmp", "half.part", ".hidden", ".folder/inside"] {
+        lab.drop_file(name, 10, 4);
+    }
+    lab.carry_all();
+    lab.expect(vec![wanted]);
+    assert_eq!(lab.jobs().len(), 1);
+    assert_eq!(lab.report().requests(Call::Put), 1);
+}

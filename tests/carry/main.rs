@@ -1,0 +1,19 @@
+//! The whole way, with everything real: the real program as a process of its own, real signals,
+//! real sockets, real files. The practice server is the judge: what counts is what its tables hold
+//! in the end, not what the program says of itself.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise, also in its helpers"
+)]
+
+mod again;
+mod changes;
+mod everything;
+mod faults;
+mod kill;
+mod lab;
+mod names;
+mod process;
+mod refusals;
+mod reports;
