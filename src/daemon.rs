@@ -8,7 +8,7 @@
 //! nothing is lost by it, and there is one way to start instead of two.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -24,6 +24,8 @@ use crate::watch::{self, Health, Ledger, Phase, SpawnError, Watching};
 
 /// `run --once` looks this often whether everything has arrived.
 const LOOK: Duration = Duration::from_millis(100);
+/// In a large journal less often: looking takes no more than this part of the time.
+const LOOK_SHARE: u32 = 50;
 /// `run --once` gives up after so many failures in a row to reach a server.
 const ENOUGH_FAILURES: u32 = 5;
 
@@ -335,6 +337,7 @@ async fn settled(
         if let Some(ended) = hopeless(&condition.borrow_and_update()) {
             return Ok(ended);
         }
+        let began = Instant::now();
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
         let now = tally(&reader)?;
@@ -347,7 +350,7 @@ async fn settled(
             });
         }
         was_settled = is_settled;
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(LOOK.max(began.elapsed() * LOOK_SHARE)).await;
     }
 }
 

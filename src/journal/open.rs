@@ -41,6 +41,12 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// No daemon has ever made it.
+    #[error("there is no journal {} yet: no daemon has run with this configuration", path.display())]
+    Absent {
+        /// The journal.
+        path: PathBuf,
+    },
     /// Not one of ours.
     #[error("{} is a database, but not a journal of redivis-drop; it was left alone: name another `journal.path`", path.display())]
     Foreign {
@@ -100,9 +106,12 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Lock), OpenError> {
 
 /// A connection that cannot write; for reports, also while a daemon runs.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
-    fs::metadata(path).map_err(|source| OpenError::Files {
-        path: path.into(),
-        source,
+    fs::metadata(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => OpenError::Absent { path: path.into() },
+        _ => OpenError::Files {
+            path: path.into(),
+            source,
+        },
     })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
