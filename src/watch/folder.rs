@@ -115,17 +115,15 @@ impl<L: Ledger> Folder<L> {
         }
     }
 
-    /// Waits for the next thing to do and does it. Returns how long it would have waited at most.
-    pub fn step(&mut self) -> Duration {
-        let patience = self.patience();
-        let hints = self.inbox.wait(patience, HINTS);
+    /// Waits for the next thing to do and does it.
+    pub fn step(&mut self) {
+        let hints = self.inbox.wait(self.patience(), HINTS);
         if !self.inbox.stopped() {
             if let Some(root) = self.root() {
                 self.turn(&root, hints);
             }
             self.publish();
         }
-        patience
     }
 
     /// How long nothing is to be done, unless a hint comes in.
