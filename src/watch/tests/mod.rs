@@ -22,7 +22,7 @@ use crate::config::{Backend, Kind, Watch};
 use crate::job::{Fingerprint, Sighting, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The quiet time in tests.
 const SETTLE: Duration = Duration::from_millis(100);
