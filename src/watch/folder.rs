@@ -111,10 +111,14 @@ impl<L: Ledger> Folder<L> {
     /// Runs until it is asked to stop.
     pub fn run(mut self) {
         while !self.inbox.stopped() {
-            let hints = self.inbox.wait(self.patience(), HINTS);
-            if self.inbox.stopped() {
-                break;
-            }
+            self.step();
+        }
+    }
+
+    /// Waits for the next thing to do and does it.
+    pub fn step(&mut self) {
+        let hints = self.inbox.wait(self.patience(), HINTS);
+        if !self.inbox.stopped() {
             if let Some(root) = self.root() {
                 self.turn(&root, hints);
             }
@@ -123,7 +127,7 @@ impl<L: Ledger> Folder<L> {
     }
 
     /// How long nothing is to be done, unless a hint comes in.
-    fn patience(&self) -> Duration {
+    pub fn patience(&self) -> Duration {
         let now = Instant::now();
         if self.root.is_some() && !self.agenda.is_idle() && self.has_room() {
             return Duration::ZERO;

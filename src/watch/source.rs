@@ -112,13 +112,20 @@ fn translate(event: notify::Result<notify::Event>, root: &Path, mut hint: impl F
     }
 }
 
-/// Gone, swapped or not readable: the scan finds the same and tells it.
+/// Gone, swapped, not readable or too deep: the scan finds the same and tells it.
 fn concerns_only_this_folder(error: &notify::Error) -> bool {
     match &error.kind {
         ErrorKind::PathNotFound => true,
         ErrorKind::Io(error) => matches!(
             Errno::from_io_error(error),
-            Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::STALE)
+            Some(
+                Errno::NOENT
+                    | Errno::NOTDIR
+                    | Errno::ACCESS
+                    | Errno::LOOP
+                    | Errno::STALE
+                    | Errno::NAMETOOLONG
+            )
         ),
         _ => false,
     }
