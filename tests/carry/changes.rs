@@ -7,9 +7,10 @@ use std::path::Path;
 
 use redivis_drop::sandbox::Call;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::Value;
 
 use crate::lab::{Holding, Lab, MIB, Plan, holding, write_noise};
-use crate::process::wait_until;
+use crate::process::{Running, each, wait_until};
 
 const SIZE: usize = 12 * MIB;
 
@@ -25,54 +26,74 @@ const BOTH_WAYS: [&str; 2] = [
     "resumable_above = \"1 GB\"",
 ];
 
-#[test]
-fn a_file_that_is_rewritten_on_its_way_arrives_in_its_new_version_only() {
-    let changes: [(&str, Change); 4] = [
-        ("rewritten in place", |path| write_noise(path, SIZE, 99)),
-        ("longer", |path| {
-            let mut file = OpenOptions::new().append(true).open(path).unwrap();
-            file.write_all(b"one line more\n").unwrap();
-        }),
-        ("shorter", |path| {
-            let file = OpenOptions::new().write(true).open(path).unwrap();
-            file.set_len(SIZE as u64 - MIB as u64 - 1).unwrap();
-        }),
-        // behind what was sent, with the times of before: size and mtime do not tell
-        ("one byte, and the old time", |path| {
-            let modified = fs::metadata(path).unwrap().modified().unwrap();
-            let mut file = OpenOptions::new().write(true).open(path).unwrap();
-            file.seek(SeekFrom::Start(SIZE as u64 - 1)).unwrap();
-            file.write_all(b"!").unwrap();
-            file.set_times(FileTimes::new().set_modified(modified))
-                .unwrap();
-        }),
-    ];
-    for transfer in BOTH_WAYS {
-        for (what, change) in changes {
-            change_on_its_way(transfer, what, change);
-        }
-    }
-}
+const CHANGES: [(&str, Change); 4] = [
+    ("rewritten in place", |path| write_noise(path, SIZE, 99)),
+    ("longer", |path| {
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"one line more\n").unwrap();
+    }),
+    ("shorter", |path| {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(SIZE as u64 - MIB as u64 - 1).unwrap();
+    }),
+    // behind what was sent, with the times of before: size and mtime do not tell
+    ("one byte, and the old time", |path| {
+        let modified = fs::metadata(path).unwrap().modified().unwrap();
+        let mut file = OpenOptions::new().write(true).open(path).unwrap();
+        file.seek(SeekFrom::Start(SIZE as u64 - 1)).unwrap();
+        file.write_all(b"!").unwrap();
+        file.set_times(FileTimes::new().set_modified(modified))
+            .unwrap();
+    }),
+];
+
+const REPLACED: (&str, Change) = ("replaced", |path| {
+    let new = path.with_file_name("other.tmp");
+    write_noise(&new, SIZE, 99);
+    fs::rename(new, path).unwrap();
+});
 
 #[test]
-fn a_file_that_is_replaced_on_its_way_arrives_in_its_new_version() {
-    for transfer in BOTH_WAYS {
-        change_on_its_way(transfer, "replaced", |path| {
-            let new = path.with_file_name("other.tmp");
-            write_noise(&new, SIZE, 99);
-            fs::rename(new, path).unwrap();
+fn a_file_that_changes_on_its_way_arrives_in_its_new_version_only() {
+    let changes = CHANGES.into_iter().chain([REPLACED]);
+    let cases = changes.flat_map(|change| BOTH_WAYS.map(|way| (change, way)));
+    each(cases.collect(), |((what, change), way)| {
+        let what = format!("{what}, {way}");
+        let lab = Lab::with(&Plan {
+            transfer: way,
+            speed: Some(SLOW),
+            ..Plan::default()
         });
-    }
+        let (daemon, new) = change_on_its_way(&lab, change);
+        wait_until(&what, || lab.total("done") == 1);
+        assert_eq!(daemon.terminate().code, Some(0));
+        expect_the_new_version(&lab, &what, new);
+    });
 }
 
-/// Changes a file in the middle of its upload. The table must hold the new version, and nothing
-/// that nobody ever wrote.
-fn change_on_its_way(transfer: &'static str, what: &str, change: impl FnOnce(&Path)) {
-    let lab = Lab::with(&Plan {
-        transfer,
-        speed: Some(SLOW),
-        ..Plan::default()
+/// The watch is blind here, so that only the look at the open file can tell.
+#[test]
+fn a_file_that_changes_on_its_way_is_noticed_by_whoever_reads_it() {
+    let cases = CHANGES.map(|change| BOTH_WAYS.map(|way| (change, way)));
+    let cases = cases.into_iter().flatten();
+    each(cases.collect(), |((what, change), way)| {
+        let what = format!("{what}, {way}");
+        let lab = Lab::with(&Plan {
+            transfer: way,
+            watch: "backend = \"poll\"\npoll_interval = \"1h\"",
+            speed: Some(SLOW),
+        });
+        let (daemon, new) = change_on_its_way(&lab, change);
+        wait_until(&what, || !lab.job("file")["finished_at"].is_null());
+        assert_eq!(daemon.terminate().code, Some(0));
+        assert_eq!(lab.job("file")["state"], "superseded", "{what}");
+        lab.carry_all();
+        expect_the_new_version(&lab, &what, new);
     });
+}
+
+/// Changes a file in the middle of its upload; what it is then.
+fn change_on_its_way(lab: &Lab, change: Change) -> (Running, Holding) {
     lab.drop_file("file", SIZE, 1);
     let daemon = lab.start(&["run"]);
     wait_until("the middle of the file", || {
@@ -80,20 +101,22 @@ fn change_on_its_way(transfer: &'static str, what: &str, change: impl FnOnce(&Pa
     });
     let path = lab.path("file");
     change(&path);
-    let new = holding("file", &path);
-    wait_until("the new version is done", || lab.total("done") == 1);
-    assert_eq!(daemon.terminate().code, Some(0));
-    lab.expect(vec![new.clone()]);
+    (daemon, holding("file", &path))
+}
+
+/// The table holds it, and nothing that nobody ever wrote.
+fn expect_the_new_version(lab: &Lab, what: &str, new: Holding) {
     let states: Vec<_> = lab
         .jobs()
         .iter()
         .map(|job| (job["state"].clone(), job["md5"].clone()))
         .collect();
     let wanted = [
-        ("superseded".into(), serde_json::Value::Null),
-        ("done".into(), new.2.into()),
+        ("superseded".into(), Value::Null),
+        ("done".into(), new.2.clone().into()),
     ];
-    assert_eq!(states, wanted, "{what}, {transfer}");
+    assert_eq!(states, wanted, "{what}");
+    lab.expect(vec![new]);
 }
 
 #[test]

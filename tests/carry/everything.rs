@@ -74,6 +74,23 @@ fn expect_all_of_it(lab: &Lab, ended: &Ended, wanted: Vec<Holding>) {
 }
 
 #[test]
+fn slow_uploads_do_not_pile_up_in_memory() {
+    let lab = Lab::with(&Plan {
+        transfer: r#"resumable_above = "36 MB""#,
+        speed: Some(20_000_000),
+        ..Plan::default()
+    });
+    // as many as there are workers: in chunks of 32 MiB, and in one piece
+    let wanted = (0..8).map(|n| lab.drop_file(&n.to_string(), (32 + n % 2 * 8) * MIB, n as u64));
+    let wanted = wanted.collect();
+    let ended = lab.carry_all();
+    lab.expect(wanted);
+    let peak = ended.peak_kib;
+    eprintln!("peak memory {peak} KiB");
+    assert!(peak > 0 && peak < MEMORY_KIB, "{peak} KiB of memory");
+}
+
+#[test]
 fn a_size_that_is_a_multiple_of_the_chunk_has_no_empty_tail() {
     for (transfer, size, chunks) in [
         // chunks of 8, 16, 32 MiB: the last one is short, or just full

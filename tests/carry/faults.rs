@@ -4,12 +4,10 @@
 //! Left out, since it is slow by design: a registration that fails *before* it is performed. Two
 //! request timeouts (two minutes) must pass before a listing proves that it did not happen.
 
-use std::sync::Mutex;
-use std::thread;
-
 use redivis_drop::sandbox::{Action, Answer, Call, Fault, Report, When};
 
 use crate::lab::{KIB, Lab, MIB, Plan};
+use crate::process::each;
 
 /// Where scripted redirects lead; whoever comes is reported.
 const TRAP: &str = "/_sandbox/trap";
@@ -289,20 +287,9 @@ fn a_registration_that_must_wait_is_made_later() {
     )]);
 }
 
-/// Runs each case in a laboratory of its own, some at a time: they wait more than they work.
+/// Runs each case in a laboratory of its own.
 fn hold(cases: Vec<Case>) {
-    const AT_A_TIME: usize = 4;
-    let left = Mutex::new(cases.into_iter());
-    let next = || left.lock().unwrap().next();
-    thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                while let Some(case) = next() {
-                    hold_one(case);
-                }
-            });
-        }
-    });
+    each(cases, hold_one);
 }
 
 /// Two plain files and one in four chunks.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,22 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 /// Waits until something is so.
 pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     wait_for(what, || so().then_some(()));
+}
+
+/// Does something with each case, some at a time: they wait more than they work.
+pub fn each<T: Send>(cases: Vec<T>, hold: impl Fn(T) + Sync) {
+    const AT_A_TIME: usize = 4;
+    let left = Mutex::new(cases.into_iter());
+    let next = || left.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(case) = next() {
+                    hold(case);
+                }
+            });
+        }
+    });
 }
 
 /// A process of the program that was begun here, and is ended here at the latest.
