@@ -31,7 +31,7 @@ fn whatever_befalls_a_plain_upload_it_arrives_once() {
         ("408", put(status(408)), any),
         ("429 with a Retry-After", put(rate_limit()), any),
         ("403, so the URL is dead", put(status(403)), reserved_again),
-        ("404, so the URL is dead", put(early(404)), reserved_again),
+        ("404 before the body", put(early(404)), any),
         ("cut before a byte", put(Action::CutAfter(0)), any),
         ("cut in the middle", twice(Action::CutAfter(70_000)), any),
         ("the answer is lost", put(Action::CutBeforeReply), any),
