@@ -129,8 +129,9 @@ impl Pool {
     async fn run(mut self, stop: CancellationToken) -> Recorded<()> {
         let mut news = self.shared.journal.news();
         loop {
+            let began = Instant::now();
             self.start_what_may_start(&stop).await?;
-            let wake = self.wake();
+            let wake = self.wake(began);
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(event) = self.events.recv() => self.on_event(event).await?,
@@ -463,19 +464,19 @@ impl Pool {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    /// When something may be startable that is not now.
-    fn wake(&self) -> Instant {
-        let now = Instant::now();
+    /// When something may be startable that was not in the turn that `began` then.
+    fn wake(&self, began: Instant) -> Instant {
         let company = self.stock.register_by().filter(|_| self.company_comes());
         let rate = self.rate.next_reading(self.under_way.transferring > 0);
-        // times that have passed were acted upon in this turn; only a due job needs another
+        // times that had passed when this turn began were acted upon in it; one that passed
+        // since may have come too late for that, and needs another turn at once
         self.pauses
             .ends()
             .chain(company)
             .chain(rate)
-            .filter(|at| *at > now)
+            .filter(|at| *at > began)
             .chain(self.due)
-            .fold(now + LOOK_AGAIN, Instant::min)
+            .fold(began + LOOK_AGAIN, Instant::min)
     }
 
     // ---- telling
