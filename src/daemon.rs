@@ -116,7 +116,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return Turn::Ended(Ended::Stopped),
                 _ = self.hang_up.recv() => {
                     tell(&[sd_notify::NotifyState::Reloading]);
-                    match config::load(&config.file, env) {
+                    match reloaded(config, env) {
                         Ok(new) => return Turn::Reload(Box::new(new)),
                         Err(error) => {
                             tracing::error!("the configuration was not reloaded, the old one stays: {error}");
@@ -129,6 +129,13 @@ impl Signals {
     }
 }
 
+/// A new configuration with which a life can begin.
+fn reloaded(config: &Config, env: &Environment) -> Result<Config, DaemonError> {
+    let new = config::load(&config.file, env)?;
+    client(&new, env)?;
+    Ok(new)
+}
+
 /// One life with one configuration.
 async fn serve(
     config: &Config,
@@ -136,9 +143,8 @@ async fn serve(
     once: bool,
     signals: &mut Signals,
 ) -> Result<Turn, DaemonError> {
-    let token = bearer(config, env)?;
-    let client = Client::new(&config.redivis, token)?;
-    let journal = open_journal(config).await?;
+    let client = client(config, env)?;
+    let journal = Journal::open(&config.journal.path)?;
     begin(config, &journal).await?;
 
     let engine = Engine::new(config, journal.clone(), client, credential(config, env));
@@ -169,7 +175,9 @@ async fn serve(
     watchdog.abort();
     stop_watches(watches).await;
     stop.cancel();
-    if let Ok(Err(error)) = engine.await {
+    let ended = engine.await;
+    journal.close().await;
+    if let Ok(Err(error)) = ended {
         return Err(error.into());
     }
     tracing::info!("stopped; the next start goes on from here");
@@ -185,19 +193,6 @@ fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError
 
 // ---- starting
 
-/// A life that has just ended lets go of the journal within moments.
-async fn open_journal(config: &Config) -> Result<Journal, DaemonError> {
-    for _ in 0..50 {
-        match Journal::open(&config.journal.path) {
-            Err(OpenError::Held { holder, .. }) if holder.pid == Some(std::process::id()) => {
-                tokio::time::sleep(LOOK).await;
-            }
-            other => return Ok(other?),
-        }
-    }
-    Ok(Journal::open(&config.journal.path)?)
-}
-
 async fn begin(config: &Config, journal: &Journal) -> Result<(), JournalError> {
     let watches = config.watches.iter();
     let watches =
@@ -209,6 +204,10 @@ async fn begin(config: &Config, journal: &Journal) -> Result<(), JournalError> {
             Timestamp::now(),
         )
         .await
+}
+
+fn client(config: &Config, env: &Environment) -> Result<Client, DaemonError> {
+    Ok(Client::new(&config.redivis, bearer(config, env)?)?)
 }
 
 fn bearer(config: &Config, env: &Environment) -> Result<Bearer, DaemonError> {

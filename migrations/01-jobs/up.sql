@@ -79,11 +79,13 @@ CREATE TABLE jobs (
     CHECK (claimed = 0 OR finished_at IS NULL)
 ) STRICT;
 
--- the claims ask for these two, in this order
+-- the claims ask for these, in this order
 CREATE INDEX jobs_queued ON jobs (next_attempt_at, id)
     WHERE claimed = 0 AND state = 'queued';
 CREATE INDEX jobs_interrupted ON jobs (next_attempt_at, id)
-    WHERE claimed = 0 AND state IN ('reserved', 'uploading', 'uploaded', 'registering', 'registered');
+    WHERE claimed = 0 AND state IN ('reserved', 'uploading');
+CREATE INDEX jobs_stored ON jobs (next_attempt_at, id)
+    WHERE claimed = 0 AND state IN ('uploaded', 'registering', 'registered');
 
 -- what happened to each job; never changed, never read by the engine
 CREATE TABLE history (

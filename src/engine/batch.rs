@@ -24,6 +24,13 @@ pub(super) struct Outcome {
     pub trouble: Option<Trouble>,
 }
 
+impl Outcome {
+    /// Jobs were given back; they may go on from this time.
+    pub fn given_back(&mut self, until: Option<Timestamp>) {
+        self.until = self.until.into_iter().chain(until).min();
+    }
+}
+
 /// A failure that other calls to the API would meet too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -95,7 +102,12 @@ pub(super) async fn give_back(
             let state = job.state.clone().park(ParkReason::GaveUp);
             job.state = state.map_err(|illegal| impossible(&illegal))?;
         }
-        entries.push(entry(job, from, Hold::Until(until), Some(why)));
+        let hold = if job.state.name().is_final() {
+            Hold::Keep
+        } else {
+            Hold::Until(until)
+        };
+        entries.push(entry(job, from, hold, Some(why)));
     }
     let any = !entries.is_empty();
     record(shared, entries).await?;
@@ -135,6 +147,9 @@ fn entry(job: Job, from: StateName, hold: Hold, why: Option<&str>) -> Entry {
 }
 
 async fn record(shared: &Shared, entries: Vec<Entry>) -> Recorded<Vec<Job>> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
     let jobs: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
     let applied = shared.journal.record(entries, Timestamp::now()).await?;
     Ok(jobs

@@ -87,8 +87,7 @@ fn open(folder: &Folder, job: &Job, verify: Verify) -> Result<(Source, Option<Wh
     let mut hasher = Hasher::new(verify);
     match source.read_whole(&mut hasher) {
         Ok(bytes) => Ok((source, Some((bytes, hasher)))),
-        Err(_) if !source.is_unchanged() => Err(Unfit::Changed),
-        Err(error) => Err(Unfit::Later(format!("the file cannot be read: {error}"))),
+        Err(error) => Err(source.unreadable(&error)),
     }
 }
 
@@ -144,54 +143,68 @@ impl Drive {
     }
 
     async fn run(mut self) -> Recorded<Left> {
-        let left = self.drive().await?;
-        // a job that is given back, or goes on, has no record on its way any more
-        if self.recorded().await? {
-            Ok(left)
-        } else {
-            Ok(Left::Over)
+        loop {
+            if let Some(left) = self.turn().await? {
+                return Ok(left);
+            }
         }
     }
 
-    async fn drive(&mut self) -> Recorded<Left> {
-        loop {
-            if !self.source.is_unchanged() {
-                return self.worker.unfit(Unfit::Changed).await;
-            }
-            let verdict = match self.send().await? {
-                Ok(answer) => {
-                    self.pause = answer.retry_after;
-                    self.upload.on_reply(&reply(answer))
-                }
-                Err(lost) => {
-                    // our own reading failed: the next look at the file tells whether it changed
-                    if lost.source && !self.source.is_unchanged() {
-                        return self.worker.unfit(Unfit::Changed).await;
-                    }
-                    let verdict = self.upload.on_lost(lost.why.clone());
-                    if !lost.reached {
-                        let trouble = Trouble::UploadServer(lost.why, None);
-                        return self.leave(verdict, trouble).await;
-                    }
-                    verdict
-                }
-            };
-            self.worker.job.troubles = self.upload.troubles();
-            let goes_on = match verdict {
-                Verdict::Continue => true,
-                Verdict::Opened(session) => self.open(session).await?,
-                Verdict::Confirmed(at) => self.confirm(at).await?,
-                Verdict::Rewound(at) => {
-                    tracing::warn!(job = %self.worker.job.id, path = %printable(&self.worker.job.path), to = %at, "the upload server lost bytes that it had confirmed; sending them again");
-                    self.confirm(at).await?
-                }
-                Verdict::Stored(evidence) => return self.stored(evidence).await,
-                other => return self.leave(other, Trouble::Own).await,
-            };
-            if !goes_on {
-                return Ok(Left::Over);
-            }
+    /// One request and what follows from its answer; `None`: another one.
+    async fn turn(&mut self) -> Recorded<Option<Left>> {
+        if let Err(unfit) = self.source.look_again() {
+            return self.give_up(unfit).await.map(Some);
         }
+        if let Err(unfit) = self.catch_up().await? {
+            return self.give_up(unfit).await.map(Some);
+        }
+        let verdict = match self.send().await? {
+            Ok(answer) => {
+                self.pause = answer.retry_after;
+                self.upload.on_reply(&reply(answer))
+            }
+            Err(lost) => {
+                if let (true, Err(unfit)) = (lost.source, self.source.look_again()) {
+                    return self.give_up(unfit).await.map(Some);
+                }
+                let verdict = self.upload.on_lost(lost.why.clone());
+                if !lost.reached {
+                    let trouble = Trouble::UploadServer(lost.why, None);
+                    return self.leave(verdict, trouble).await.map(Some);
+                }
+                verdict
+            }
+        };
+        self.worker.job.troubles = self.upload.troubles();
+        match verdict {
+            Verdict::Continue => Ok(None),
+            Verdict::Opened(session) => self.open(session).await,
+            Verdict::Confirmed(at) => self.confirm(at).await,
+            Verdict::Rewound(at) => {
+                tracing::warn!(job = %self.worker.job.id, path = %printable(&self.worker.job.path), to = %at, "the upload server lost bytes that it had confirmed; sending them again");
+                self.confirm(at).await
+            }
+            Verdict::Stored(evidence) => self.stored(evidence).await.map(Some),
+            other => self.leave(other, Trouble::Own).await.map(Some),
+        }
+    }
+
+    /// Brings the checksums to the first byte of the next chunk. They lag behind when their stored
+    /// state could not be used, or when the server was further than the journal.
+    async fn catch_up(&mut self) -> Recorded<Result<(), Unfit>> {
+        match self.upload.request() {
+            Request::Chunk { first, .. } if self.hasher.at() != first => {
+                self.hash_up_to(first).await
+            }
+            _ => Ok(Ok(())),
+        }
+    }
+
+    async fn give_up(&mut self, unfit: Unfit) -> Recorded<Left> {
+        if !self.recorded().await? {
+            return Ok(Left::Over);
+        }
+        self.worker.unfit(unfit).await
     }
 
     // ---- sending
@@ -251,7 +264,7 @@ impl Drive {
 
     // ---- what the server said
 
-    async fn open(&mut self, session: SessionUrl) -> Recorded<bool> {
+    async fn open(&mut self, session: SessionUrl) -> Recorded<Option<Left>> {
         self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         let progress = Progress {
             session,
@@ -260,22 +273,18 @@ impl Drive {
             bound: self.recorded_bound(),
             hash: self.hasher.state(),
         };
-        self.worker
-            .advance(|state| state.open_session(progress), "")
-            .await
+        let applied = self
+            .worker
+            .advance(|state| state.open_session(progress), "");
+        Ok((!applied.await?).then_some(Left::Over))
     }
 
-    async fn confirm(&mut self, at: ByteOffset) -> Recorded<bool> {
-        match self.ahead.take() {
-            Some(ahead) if ahead.at() == at => self.hasher = ahead,
-            _ => {
-                if let Err(error) = self.hash_up_to(at).await? {
-                    return self.unreadable(&error).await;
-                }
-            }
+    async fn confirm(&mut self, at: ByteOffset) -> Recorded<Option<Left>> {
+        if let Err(unfit) = self.sum_up_to(at).await? {
+            return self.give_up(unfit).await.map(Some);
         }
         if !self.recorded().await? {
-            return Ok(false);
+            return Ok(Some(Left::Over));
         }
         let (bound, hash) = (self.recorded_bound(), self.hasher.state());
         self.worker.take(|state| state.confirm(at, bound, hash))?;
@@ -285,7 +294,18 @@ impl Drive {
             let applied = journal.record(vec![entry], Timestamp::now()).await?;
             Ok(applied.first().copied().unwrap_or(false))
         }));
-        Ok(true)
+        Ok(None)
+    }
+
+    /// The checksums up to `at`: those that grew with the request, or read again.
+    async fn sum_up_to(&mut self, at: ByteOffset) -> Recorded<Result<(), Unfit>> {
+        match self.ahead.take() {
+            Some(ahead) if ahead.at() == at => {
+                self.hasher = ahead;
+                Ok(Ok(()))
+            }
+            _ => self.hash_up_to(at).await,
+        }
     }
 
     /// The bound to record: one chunk further than the next one reaches, so that the next one may be
@@ -307,17 +327,11 @@ impl Drive {
     /// The server has it all, it says. What was read here decides whether that is so.
     async fn stored(&mut self, evidence: Evidence) -> Recorded<Left> {
         let size = self.worker.job.seen.size;
-        match self.ahead.take() {
-            Some(ahead) if ahead.at().get() == size => self.hasher = ahead,
-            _ => {
-                if let Err(error) = self.hash_up_to(ByteOffset::new(size)).await? {
-                    self.unreadable(&error).await?;
-                    return Ok(Left::Over);
-                }
-            }
+        if let Err(unfit) = self.sum_up_to(ByteOffset::new(size)).await? {
+            return self.give_up(unfit).await;
         }
-        if !self.source.is_unchanged() {
-            return self.worker.unfit(Unfit::Changed).await;
+        if let Err(unfit) = self.source.look_again() {
+            return self.give_up(unfit).await;
         }
         let sums = self.hasher.sums();
         if let Err(discrepancy) = evidence.proves(size, &sums) {
@@ -343,23 +357,19 @@ impl Drive {
     }
 
     /// Brings the checksums to `at`, reading again from the start if they are beyond it.
-    async fn hash_up_to(&mut self, at: ByteOffset) -> Recorded<io::Result<()>> {
+    async fn hash_up_to(&mut self, at: ByteOffset) -> Recorded<Result<(), Unfit>> {
         if self.hasher.at() > at {
             self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         }
         let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
         let read = blocking(move || source.hash_up_to(&mut hasher, at).map(|()| hasher)).await?;
-        Ok(read.map(|hasher| self.hasher = hasher))
-    }
-
-    async fn unreadable(&mut self, error: &io::Error) -> Recorded<bool> {
-        if self.source.is_unchanged() {
-            let why = format!("the file cannot be read: {error}");
-            self.worker.back_off(Ok, &why, None, Trouble::Own).await?;
-        } else {
-            self.worker.unfit(Unfit::Changed).await?;
-        }
-        Ok(false)
+        Ok(match read {
+            Ok(hasher) => {
+                self.hasher = hasher;
+                Ok(())
+            }
+            Err(error) => Err(self.source.unreadable(&error)),
+        })
     }
 
     // ---- leaving

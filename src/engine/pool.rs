@@ -1,9 +1,11 @@
 //! The one loop: something happened → note it → start whatever may start now.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -56,6 +58,8 @@ enum Event {
     Transferred(usize, Recorded<Left>),
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
+    /// A mistake in this program. What the step had in hand is free again after a restart.
+    Panicked,
     Pulse(oneshot::Sender<()>),
 }
 
@@ -71,8 +75,8 @@ struct Pool {
     under_way: UnderWay,
     /// Queues of the journal that may have more jobs that may go on now.
     unexhausted: HashSet<Queue>,
-    /// When the next waiting job may go on.
-    due: Option<Instant>,
+    /// When the next waiting job may go on; at the latest, when the journal is asked again.
+    due: Instant,
 }
 
 /// Steps that have begun and not reported yet.
@@ -100,8 +104,8 @@ impl Engine {
             pauses: Pauses::default(),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
-            unexhausted: HashSet::from([Queue::Queued, Queue::Interrupted]),
-            due: None,
+            unexhausted: HashSet::from(Queue::ALL),
+            due: Instant::now() + LOOK_AGAIN,
         };
         Self { pool }
     }
@@ -130,13 +134,14 @@ impl Pool {
         let mut news = self.shared.journal.news();
         loop {
             let began = Instant::now();
+            self.on_time(began);
             self.start_what_may_start(&stop).await?;
             let wake = self.wake(began);
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(event) = self.events.recv() => self.on_event(event).await?,
                 _ = news.changed() => drop(self.unexhausted.insert(Queue::Queued)),
-                () = tokio::time::sleep_until(wake) => self.on_time(),
+                () = tokio::time::sleep_until(wake) => {}
             }
         }
         // every step that was recorded counts; what is in flight is asked about after the restart
@@ -181,6 +186,9 @@ impl Pool {
                 self.stock.unresolved.extend(outcome.kept);
                 self.on_answer(outcome.until, outcome.trouble).await
             }
+            Event::Panicked => Err(JournalError::Rejected(
+                "a step of the engine panicked".into(),
+            )),
             Event::Pulse(tell) => {
                 // whoever asked may be gone
                 let _ = tell.send(());
@@ -220,7 +228,7 @@ impl Pool {
             });
         }
         let failures = self.condition.borrow().upload_failures;
-        let delay = wanted.unwrap_or_else(|| self.delay(failures));
+        let delay = self.delay(failures).max(wanted.unwrap_or_default());
         self.pauses.pause_uploads(now + delay);
     }
 
@@ -254,14 +262,18 @@ impl Pool {
                 self.note(|condition| condition.account = Account::Paused(why));
             }
             Some(batch::Trouble::Pause(why, wanted)) => {
-                self.note(|condition| {
-                    condition.api_failures += 1;
-                    condition.last_failure = Some(why.clone());
-                });
+                let now = Instant::now();
+                // calls that were on their way together fail together, and count once
+                if self.pauses.may_call(now) {
+                    self.note(|condition| {
+                        condition.api_failures += 1;
+                        condition.last_failure = Some(why.clone());
+                    });
+                }
                 let failures = self.condition.borrow().api_failures;
-                let delay = wanted.unwrap_or_else(|| self.delay(failures));
+                let delay = self.delay(failures).max(wanted.unwrap_or_default());
                 tracing::warn!(why, ?delay, failures, "no calls to Redivis for a while");
-                self.pauses.pause_api(Instant::now() + delay);
+                self.pauses.pause_api(now + delay);
             }
         }
         if *self.condition.borrow() == before {
@@ -270,11 +282,11 @@ impl Pool {
         self.report_account().await
     }
 
-    fn on_time(&mut self) {
-        let now = Instant::now();
-        if self.due.is_some_and(|due| due <= now) {
-            self.due = None;
-            self.unexhausted = HashSet::from([Queue::Queued, Queue::Interrupted]);
+    /// What has become due. At the beginning of every turn, since any event may come first.
+    fn on_time(&mut self, now: Instant) {
+        if self.due <= now {
+            self.due = now + LOOK_AGAIN;
+            self.unexhausted = HashSet::from(Queue::ALL);
         }
         if self.pauses.probe(now) {
             match (self.shared.credential)() {
@@ -291,6 +303,7 @@ impl Pool {
         self.start_reserving();
         self.start_reconciling();
         self.start_registering();
+        self.keep_what_cannot_be_registered().await?;
         self.start_transfers(stop).await?;
         match self.rate.new_reading(Instant::now(), self.shared.sent()) {
             Some(bytes_per_sec) => self.shared.journal.report_rate(bytes_per_sec).await,
@@ -299,6 +312,9 @@ impl Pool {
     }
 
     async fn claim(&mut self) -> Recorded<()> {
+        // these need no worker
+        let stored = self.claim_from(Queue::Stored).await?;
+        self.sort(stored).await?;
         if self.stock.runs_low(self.capacity()) {
             let interrupted = self.claim_from(Queue::Interrupted).await?;
             self.sort(interrupted).await?;
@@ -393,6 +409,18 @@ impl Pool {
         }
     }
 
+    /// While the API is closed, files that are stored are at least recorded as such.
+    async fn keep_what_cannot_be_registered(&mut self) -> Recorded<()> {
+        let now = Instant::now();
+        if self.pauses.may_call(now) {
+            return Ok(());
+        }
+        let unrecorded = self.stock.unrecorded(now);
+        let stored = register::stored(&self.shared, unrecorded).await?;
+        self.store(stored);
+        Ok(())
+    }
+
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
         while self.pauses.may_upload(Instant::now()) {
@@ -427,8 +455,9 @@ impl Pool {
     fn start(&self, step: impl Future<Output = Event> + Send + 'static) {
         let report = self.report.clone();
         self.tasks.spawn(async move {
+            let event = AssertUnwindSafe(step).catch_unwind().await;
             // at shutdown nobody listens any more; the journal has what was recorded
-            let _ = report.send(step.await).await;
+            let _ = report.send(event.unwrap_or(Event::Panicked)).await;
         });
     }
 
@@ -460,8 +489,7 @@ impl Pool {
 
     fn wake_at(&mut self, at: Timestamp) {
         let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
-        let at = Instant::now() + wait.min(LOOK_AGAIN);
-        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+        self.due = self.due.min(Instant::now() + wait);
     }
 
     /// When something may be startable that was not in the turn that `began` then.
@@ -475,8 +503,7 @@ impl Pool {
             .chain(company)
             .chain(rate)
             .filter(|at| *at > began)
-            .chain(self.due)
-            .fold(began + LOOK_AGAIN, Instant::min)
+            .fold(self.due, Instant::min)
     }
 
     // ---- telling

@@ -17,6 +17,9 @@ use crate::redivis::{REQUEST_TIMEOUT, RemoteFile};
 /// listing made later proves that it did not.
 const MAY_STILL_ARRIVE: Duration = Duration::from_secs(2 * REQUEST_TIMEOUT.as_secs());
 
+/// The server's clock and ours may differ by this much.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
+
 /// Looks jobs of one table up in its listing: what stands there with our size and md5 is
 /// adopted, what certainly does not stand there is registered again by the caller
 /// ([`Outcome::onward`]), what may still arrive is looked up again later.
@@ -69,9 +72,7 @@ async fn sort(
     let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
         let rows = by_name.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
-        let mut ours = rows
-            .iter()
-            .filter(|file| is_ours(&job, file.size, file.md5));
+        let mut ours = rows.iter().filter(|file| is_this(&job, file));
         match (ours.next(), ours.count()) {
             (Some(row), others) => {
                 if others > 0 {
@@ -92,6 +93,17 @@ async fn sort(
         until,
         ..Outcome::default()
     })
+}
+
+/// Whether the row is this job's. Without an md5 of our own, an older row of the same name and size
+/// may be an older version; only one that came after our request is taken.
+fn is_this(job: &Job, row: &RemoteFile) -> bool {
+    let State::Registering(intent) = &job.state else {
+        return false;
+    };
+    let since = intent.at - signed(CLOCKS_DIFFER);
+    let is_new = || row.added_at.is_some_and(|at| at >= since);
+    is_ours(job, row.size, row.md5) && (job.state.md5().is_some() || is_new())
 }
 
 /// Whether the request cannot arrive any more. A clock that went back only makes this later.

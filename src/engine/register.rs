@@ -23,21 +23,22 @@ pub(super) async fn register(
 ) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
     let mut batches = vec![jobs];
+    let mut refusals = Refusals::default();
     while let Some(jobs) = batches.pop() {
-        let jobs = if outcome.trouble.is_some() {
+        if outcome.trouble.is_some() {
             outcome.kept.extend(stored(&shared, jobs).await?);
             continue;
-        } else {
-            intend(&shared, jobs).await?
-        };
+        }
+        // first the budget: the age of an intent says how long its request may have been under way
+        budget(&shared).await;
+        let jobs = intend(&shared, jobs).await?;
         let Some(table) = jobs.first().map(|job| job.table.clone()) else {
             continue;
         };
         let files: Vec<_> = jobs.iter().filter_map(registration).collect();
-        budget(&shared).await;
         match shared.client.register_files(&table, &files).await {
-            Ok(listed) => outcome.until = settle(&shared, jobs, listed).await?,
-            Err(ApiError::Refused { .. }) if jobs.len() > 1 => {
+            Ok(listed) => outcome.given_back(settle(&shared, jobs, listed).await?),
+            Err(error @ ApiError::Refused { .. }) if refusals.split(&error, jobs.len()) => {
                 // one file of the batch is at fault, perhaps: halve until it stands alone
                 let jobs = withdraw(&shared, jobs).await?;
                 let mut jobs: Vec<_> = jobs.into_iter().map(Stored::recorded).collect();
@@ -48,6 +49,29 @@ pub(super) async fn register(
         }
     }
     Ok(outcome)
+}
+
+/// Tells one bad file from a table that takes none.
+#[derive(Default)]
+struct Refusals {
+    /// Files that were refused alone, in a row, and with what words.
+    alone: u32,
+    words: String,
+}
+
+impl Refusals {
+    /// So many files refused alone with the same words: it is the table, not the files.
+    const SAME: u32 = 3;
+
+    /// Whether a refused batch of this length is to be tried in halves.
+    fn split(&mut self, error: &ApiError, len: usize) -> bool {
+        let words = error.to_string();
+        if self.words != words {
+            *self = Self { alone: 0, words };
+        }
+        self.alone += u32::from(len == 1);
+        len > 1 && self.alone < Self::SAME
+    }
 }
 
 /// A job whose bytes are stored and proven.
@@ -89,7 +113,7 @@ async fn intend(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
 }
 
 /// Records that the jobs are stored (W4), and no more.
-async fn stored(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
+pub(super) async fn stored(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
     let (mut known, new): (Vec<_>, Vec<_>) =
         jobs.into_iter().partition(|job| job.unrecorded.is_none());
     let (new, sums) = unzip(new);
@@ -137,11 +161,17 @@ async fn failed(
     };
     if let ApiError::Refused { text, .. } = error {
         // "exists" and "used" may speak of our own earlier request: the listing tells
-        let ours_perhaps = ["exist", "used", "already"]
-            .iter()
-            .any(|word| text.contains(word));
+        let text = text.to_lowercase();
+        let ours_perhaps = [
+            "already exist",
+            "already used",
+            "already been used",
+            "already regist",
+        ]
+        .iter()
+        .any(|words| text.contains(words));
         if ours_perhaps {
-            outcome.until = batch::give_back(shared, jobs, &why, delay).await?;
+            outcome.given_back(batch::give_back(shared, jobs, &why, delay).await?);
         } else {
             let jobs = withdraw(shared, jobs).await?;
             batch::park(shared, jobs, ParkReason::Refused, &why).await?;
@@ -150,14 +180,14 @@ async fn failed(
     }
     if !error.certainly_not_applied() {
         // it stays `registering`: the next claim looks at the listing first
-        outcome.until = batch::give_back(shared, jobs, &why, wait).await?;
+        outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
         return Ok(());
     }
     let jobs = withdraw(shared, jobs).await?;
     if matches!(outcome.trouble, Some(Trouble::Auth(_))) {
         outcome.kept.extend(jobs);
     } else {
-        outcome.until = batch::give_back(shared, jobs, &why, wait).await?;
+        outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
     }
     Ok(())
 }
@@ -227,4 +257,30 @@ pub(super) async fn finish(shared: &Shared, jobs: Vec<Job>) -> Recorded<()> {
 
 fn tell(job: &Job) {
     tracing::info!(job = %job.id, watch = %job.watch, name = ?job.remote_name, bytes = job.seen.size, md5 = job.state.md5().map(tracing::field::display), "a file is in its table");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> ApiError {
+        ApiError::Refused {
+            status: 400,
+            code: None,
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_bad_file_is_looked_for_and_a_table_that_takes_none_is_soon_believed() {
+        let mut refusals = Refusals::default();
+        assert!(refusals.split(&refused("bad"), 1000));
+        assert!(refusals.split(&refused("bad"), 2));
+        assert!(!refusals.split(&refused("bad"), 1));
+        assert!(refusals.split(&refused("bad"), 500));
+        assert!(!refusals.split(&refused("bad"), 1));
+        assert!(!refusals.split(&refused("bad"), 1));
+        assert!(!refusals.split(&refused("bad"), 500), "three alone");
+        assert!(refusals.split(&refused("other"), 500), "other words");
+    }
 }

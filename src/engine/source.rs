@@ -73,15 +73,30 @@ impl Source {
     ///
     /// A file that was deleted, or replaced by another, is still whole behind its descriptor: losing its
     /// last name changes the ctime and nothing else, so that one does not count then.
-    pub fn is_unchanged(&self) -> bool {
-        beneath::fingerprint(&self.file).is_ok_and(|(seen, names)| {
-            let ctime_ns = if names == 0 {
-                self.version.ctime_ns
-            } else {
-                seen.ctime_ns
-            };
-            Fingerprint { ctime_ns, ..seen } == self.version
-        })
+    ///
+    /// # Errors
+    /// [`Unfit::Changed`] if it is not, [`Unfit::Later`] if the file system does not tell.
+    pub fn look_again(&self) -> Result<(), Unfit> {
+        let (seen, names) = beneath::fingerprint(&self.file)
+            .map_err(|error| Unfit::Later(format!("the file cannot be looked at: {error}")))?;
+        let ctime_ns = if names == 0 {
+            self.version.ctime_ns
+        } else {
+            seen.ctime_ns
+        };
+        if (Fingerprint { ctime_ns, ..seen }) == self.version {
+            Ok(())
+        } else {
+            Err(Unfit::Changed)
+        }
+    }
+
+    /// What a failed reading means: that the file changed, or that it may work later.
+    pub fn unreadable(&self, error: &io::Error) -> Unfit {
+        match self.look_again() {
+            Err(unfit) => unfit,
+            Ok(()) => Unfit::Later(format!("the file cannot be read: {error}")),
+        }
     }
 
     /// All bytes at once, for small files. Blocks.

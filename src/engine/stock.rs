@@ -129,6 +129,16 @@ impl Stock {
         Some((table, batch))
     }
 
+    /// Stored files that have waited long enough and that the journal does not know as stored.
+    pub fn unrecorded(&mut self, now: Instant) -> Vec<Stored> {
+        if self.register_by().is_none_or(|by| by > now) {
+            return Vec::new();
+        }
+        let is_new = |stored: &mut Stored| stored.unrecorded.is_some();
+        let jobs = self.stored.values_mut();
+        jobs.flat_map(|jobs| jobs.extract_if(.., is_new)).collect()
+    }
+
     /// When waiting for company ends.
     pub fn register_by(&self) -> Option<Instant> {
         self.stored_since.map(|since| since + COMPANY)

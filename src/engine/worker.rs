@@ -114,9 +114,9 @@ impl Worker {
                 .end(|state| state.park(ParkReason::GaveUp), &text)
                 .await;
         }
-        let delay = wait.unwrap_or_else(|| {
-            retry::delay(self.shared.retry, self.job.attempts, Shared::chance())
-        });
+        let own = retry::delay(self.shared.retry, self.job.attempts, Shared::chance());
+        // "at once" from a server that just failed would be a busy loop
+        let delay = own.max(wait.unwrap_or_default());
         let until = now + signed(delay);
         let path = printable(&self.job.path);
         tracing::info!(job = %self.job.id, watch = %self.job.watch, %path, attempt = self.job.attempts, ?delay, why, "will try again");

@@ -12,19 +12,22 @@ use crate::job::Job;
 pub enum Queue {
     /// Those of which the server knows nothing yet.
     Queued,
-    /// Those that stopped somewhere on the way.
+    /// Those whose bytes are on their way.
     Interrupted,
+    /// Those whose bytes are stored.
+    Stored,
 }
 
 impl Queue {
-    /// The very words of the two partial indexes, so that `SQLite` uses them.
+    /// Every queue.
+    pub const ALL: [Self; 3] = [Self::Queued, Self::Interrupted, Self::Stored];
+
+    /// The very words of the partial indexes, so that `SQLite` uses them.
     const fn condition(self) -> &'static str {
         match self {
             Self::Queued => "claimed = 0 AND state = 'queued'",
-            Self::Interrupted => {
-                "claimed = 0 AND state IN \
-                 ('reserved', 'uploading', 'uploaded', 'registering', 'registered')"
-            }
+            Self::Interrupted => "claimed = 0 AND state IN ('reserved', 'uploading')",
+            Self::Stored => "claimed = 0 AND state IN ('uploaded', 'registering', 'registered')",
         }
     }
 }

@@ -17,25 +17,32 @@ pub struct NewJob {
 }
 
 const KNOWN: &str = "SELECT 1 FROM jobs WHERE watch = :watch AND path = :path AND dev = :dev \
-     AND ino = :ino AND size = :size AND mtime_ns = :mtime_ns AND ctime_ns = :ctime_ns";
+     AND ino = :ino AND size = :size AND mtime_ns = :mtime_ns AND ctime_ns = :ctime_ns \
+     AND state NOT IN ('missing', 'superseded')";
 
+/// A version that was given up because it seemed gone or changed, and is there all the same (a share
+/// was not mounted, a disk did not answer), gets a second life.
 const INSERT: &str = "INSERT INTO jobs (watch, path, remote_name, table_ref, kind, dev, ino, size, \
      mtime_ns, ctime_ns, state, created_at) VALUES (:watch, :path, :remote_name, :table_ref, \
-     'files', :dev, :ino, :size, :mtime_ns, :ctime_ns, 'queued', :now) ON CONFLICT DO NOTHING";
+     'files', :dev, :ino, :size, :mtime_ns, :ctime_ns, 'queued', :now) ON CONFLICT \
+     (watch, path, dev, ino, size, mtime_ns, ctime_ns) DO UPDATE SET state = 'queued', \
+     table_ref = :table_ref, attempts = 0, failing_since = NULL, next_attempt_at = 0, error = NULL, \
+     finished_at = NULL WHERE state IN ('missing', 'superseded') RETURNING id";
 
 /// Older versions of the same file that are not stored yet: they will never be whole again.
 /// One that waits for the answer of its registration is not touched: that must be resolved.
 const SUPERSEDE: &str = "UPDATE jobs SET state = 'superseded', finished_at = :now, claimed = 0, \
      temp_id = NULL, temp_url = NULL, resumable = NULL, reserved_at = NULL, session_url = NULL, \
      session_at = NULL, confirmed = NULL, bound = NULL, hash_state = NULL, reason = NULL \
-     WHERE watch = :watch AND path = :path AND id < :id AND (state IN ('queued', 'reserved', \
+     WHERE watch = :watch AND path = :path AND id <> :id AND (state IN ('queued', 'reserved', \
      'uploading') OR (state = 'parked' AND intent IS NULL)) RETURNING id";
 
 const HISTORY: &str =
     "INSERT INTO history (job, at, state, note) VALUES (:job, :at, :state, :note)";
 
 impl Journal {
-    /// Those of the sightings whose exact version is in no job of this watch.
+    /// Those of the sightings whose exact version is in no job of this watch, or in one that was
+    /// given up because the file seemed gone or changed.
     pub fn unknown(
         &self,
         watch: &WatchName,
@@ -96,7 +103,8 @@ fn insert(
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let Sighting { path, seen } = &file.sighting;
-    let inserted = connection.prepare_cached(INSERT)?.execute(named_params! {
+    let mut statement = connection.prepare_cached(INSERT)?;
+    let mut inserted = statement.query(named_params! {
         ":watch": watch.as_str(),
         ":path": path_bytes(path),
         ":remote_name": file.remote_name,
@@ -108,10 +116,11 @@ fn insert(
         ":ctime_ns": seen.ctime_ns,
         ":now": millis(now),
     })?;
-    if inserted == 0 {
+    let Some(id) = inserted.next()?.map(|row| row.get("id")).transpose()? else {
         return Ok(false);
-    }
-    let id = connection.last_insert_rowid();
+    };
+    // the statement has to be run to its end before it counts as done
+    while inserted.next()?.is_some() {}
     note(connection, id, now, "queued", "the file settled")?;
     let mut supersede = connection.prepare_cached(SUPERSEDE)?;
     let mut older = supersede.query(named_params! {

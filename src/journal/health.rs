@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Row, named_params};
 
+use super::enqueue::note;
 use super::rows::{millis, path, path_bytes, stored_size, time, time_or_null};
 use super::{Journal, JournalError};
-use crate::job::WatchName;
+use crate::job::{ParkReason, WatchName};
 
 /// How a watch is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,10 @@ pub struct DaemonRow {
 
 impl Journal {
     /// Notes that this process works on the journal now, and forgets watches that are no more.
+    ///
+    /// A start is also a person's word that things were mended: parked jobs are tried again, with the
+    /// table that their watch names now, but not those of which the table has another content. And a job
+    /// that waits longer than any delay can be, because a clock was wrong, waits no more.
     pub async fn begin(
         &self,
         version: &'static str,
@@ -89,7 +94,13 @@ impl Journal {
             connection.execute("DELETE FROM watches", [])?;
             for (name, path, table) in &watches {
                 insert_watch(connection, name, path, table)?;
+                unpark(connection, name, table, now)?;
             }
+            let latest = millis(now + LONGEST_DELAY);
+            connection.execute(
+                "UPDATE jobs SET next_attempt_at = 0 WHERE next_attempt_at > :latest",
+                named_params! { ":latest": latest },
+            )?;
             Ok(())
         })
         .await
@@ -151,6 +162,39 @@ impl Journal {
         })
         .await
     }
+}
+
+/// Longer than any delay between two attempts.
+const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
+
+const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'registering'), \
+     table_ref = iif(intent IS NULL, :table, table_ref), reason = NULL, error = NULL, attempts = 0, \
+     failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL \
+     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign RETURNING id, state";
+
+fn unpark(
+    connection: &rusqlite::Connection,
+    watch: &WatchName,
+    table: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(UNPARK)?;
+    let mut rows = statement.query(named_params! {
+        ":watch": watch.as_str(),
+        ":table": table,
+        ":foreign": ParkReason::RemoteDiffers.code(),
+    })?;
+    while let Some(row) = rows.next()? {
+        let state: String = row.get("state")?;
+        note(
+            connection,
+            row.get("id")?,
+            now,
+            &state,
+            "the daemon was started again",
+        )?;
+    }
+    Ok(())
 }
 
 fn insert_watch(

@@ -75,6 +75,10 @@ pub struct Count {
     pub confirmed: u64,
 }
 
+/// Given back after a failure, and not taken up again yet.
+const WAITING: &str =
+    "claimed = 0 AND next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL";
+
 /// So many failures in a row are no accident any more.
 pub const OFTEN: u32 = 5;
 
@@ -114,8 +118,8 @@ impl Reader {
             .limit
             .map_or(String::new(), |limit| format!("LIMIT {limit}"));
         let sql = format!(
-            "SELECT * FROM (SELECT {JOB_COLUMNS}, kind, error, next_attempt_at, created_at, \
-             finished_at FROM jobs WHERE {conditions} ORDER BY id DESC {newest}) ORDER BY id"
+            "SELECT * FROM (SELECT {JOB_COLUMNS}, kind, error, iif(claimed, 0, next_attempt_at) \
+             AS next_attempt_at, created_at, finished_at FROM jobs WHERE {conditions} ORDER BY id DESC {newest}) ORDER BY id"
         );
         let list = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare(&sql)?;
@@ -134,7 +138,7 @@ impl Reader {
     pub fn counts(&self) -> Result<Vec<Count>, JournalError> {
         let sql = format!(
             "SELECT watch, state, count(*) AS jobs, \
-             sum(next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL) AS waiting, \
+             sum({WAITING}) AS waiting, \
              sum(attempts >= {OFTEN} AND finished_at IS NULL) AS failing, \
              sum(size) AS bytes, sum(coalesce(confirmed, 0)) AS confirmed \
              FROM jobs GROUP BY watch, state ORDER BY watch, state"
@@ -196,7 +200,7 @@ impl Filter {
             conditions.push(format!("state IN ({})", names.join(", ")));
         }
         if self.waiting {
-            conditions.push("next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL".into());
+            conditions.push(WAITING.into());
         }
         if let Some(watch) = &self.watch {
             conditions.push("watch = ?".into());

@@ -354,3 +354,64 @@ fn the_history_tells_the_way() {
     ];
     assert_eq!(states, want);
 }
+
+#[test]
+fn a_version_that_only_seemed_to_be_gone_gets_a_second_life() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+    job.state = job.state.miss().unwrap();
+    let id = job.id;
+    record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap();
+    let seen = vec![sighting("a", 1)];
+    let unknown = bench.journal().unknown(&watch(), seen.clone()).unwrap();
+    assert_eq!(unknown, seen);
+    assert_eq!(bench.enqueue(&[("a", 1)]), 1);
+    let again = claim(&bench.journal(), Queue::Queued).remove(0);
+    assert_eq!((again.id, again.state), (id, State::Queued));
+    // but what is on its way, or done, does not begin again
+    assert_eq!(bench.enqueue(&[("a", 1)]), 0);
+}
+
+#[test]
+fn a_start_tries_parked_jobs_again_but_not_what_the_table_has_otherwise() {
+    let bench = Bench::new();
+    bench.enqueue(&[("refused", 1), ("foreign", 1), ("unanswered", 1)]);
+    let unresolved = ways()[0][4].clone();
+    for (mut job, (state, reason)) in claim(&bench.journal(), Queue::Queued).into_iter().zip([
+        (State::Queued, ParkReason::Refused),
+        (unresolved.clone(), ParkReason::RemoteDiffers),
+        (unresolved, ParkReason::GaveUp),
+    ]) {
+        job.state = state.park(reason).unwrap();
+        record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap();
+    }
+    let watches = vec![(watch(), "/drop".into(), "lab.data.other".to_owned())];
+    block(bench.journal().begin("1", watches, now())).unwrap();
+    let states: Vec<_> = bench
+        .jobs()
+        .iter()
+        .map(|job| (job.state.name(), job.table.clone()))
+        .collect();
+    let (old, new) = ("lab.data.raw".to_owned(), "lab.data.other".to_owned());
+    assert_eq!(
+        states,
+        [
+            (StateName::Queued, new),
+            (StateName::Parked, old.clone()),
+            (StateName::Registering, old),
+        ]
+    );
+}
+
+#[test]
+fn a_closed_journal_is_free_at_once_whoever_has_a_handle() {
+    let bench = Bench::new();
+    let journal = bench.journal();
+    block(journal.close());
+    drop(Journal::open(&bench.path).unwrap());
+    assert!(matches!(
+        journal.unknown(&watch(), Vec::new()),
+        Err(JournalError::Closed)
+    ));
+}

@@ -44,6 +44,13 @@ impl From<&rusqlite::Error> for JournalError {
     }
 }
 
+/// What is sent to the writer.
+enum Order {
+    Write(Box<dyn Piece>),
+    /// The last one; whoever comes later finds the journal closed.
+    Close,
+}
+
 /// Something to write and someone who waits for it.
 trait Piece: Send {
     /// Does it, inside the group's transaction.
@@ -80,7 +87,7 @@ where
 /// The handle to the journal; cheap to clone. The writer ends when the last one is gone.
 #[derive(Clone)]
 pub struct Journal {
-    work: mpsc::Sender<Box<dyn Piece>>,
+    work: mpsc::Sender<Order>,
     news: watch::Sender<u64>,
 }
 
@@ -106,6 +113,14 @@ impl Journal {
         Ok(Self { work, news })
     }
 
+    /// Writes what waits and lets go of the journal, whoever still has a handle. Returns when that is
+    /// done.
+    pub async fn close(&self) {
+        // if it is closed already, there is nothing to wait for
+        let _ = self.work.send(Order::Close).await;
+        self.work.closed().await;
+    }
+
     /// Changes whenever new jobs were recorded.
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
@@ -123,7 +138,7 @@ impl Journal {
     {
         let (piece, answer) = piece(work);
         self.work
-            .send(piece)
+            .send(Order::Write(piece))
             .await
             .map_err(|_| JournalError::Closed)?;
         answer.await.unwrap_or(Err(JournalError::Closed))
@@ -137,7 +152,7 @@ impl Journal {
     {
         let (piece, answer) = piece(work);
         self.work
-            .blocking_send(piece)
+            .blocking_send(Order::Write(piece))
             .map_err(|_| JournalError::Closed)?;
         answer.blocking_recv().unwrap_or(Err(JournalError::Closed))
     }
@@ -161,13 +176,18 @@ where
     )
 }
 
-fn write_until_closed(
-    connection: &Connection,
-    mut queue: mpsc::Receiver<Box<dyn Piece>>,
-    _lock: Lock,
-) {
-    let mut group = Vec::with_capacity(GROUP);
-    while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Order>, lock: Lock) {
+    let mut orders = Vec::with_capacity(GROUP);
+    let mut open = true;
+    while open && queue.blocking_recv_many(&mut orders, GROUP) > 0 {
+        let mut group = Vec::with_capacity(orders.len());
+        for order in orders.drain(..) {
+            match order {
+                Order::Write(piece) if open => group.push(piece),
+                Order::Write(piece) => piece.answer(Err(JournalError::Closed)),
+                Order::Close => open = false,
+            }
+        }
         if let Err(error) = commit_together(connection, &mut group) {
             tracing::error!(%error, "the journal failed");
             if matches!(error, JournalError::Broken(_)) {
@@ -178,6 +198,8 @@ fn write_until_closed(
     }
     // leaves a small WAL behind; a failure here loses nothing
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+    // before the queue, by whose end `close` knows that the journal is free
+    drop(lock);
 }
 
 /// One transaction for the whole group; its answers go out after the commit.

@@ -20,7 +20,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// Between two requests a connection is kept for this long: shorter than common servers do, so
 /// that a kept one is rarely dead.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-const IDLE_PER_HOST: usize = 32;
+/// As many small files may be in flight.
+const IDLE_PER_HOST: usize = 256;
 
 /// How long anything may take. The defaults are right; tests take milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct Limits {
     pub listing: Duration,
     /// No byte of a body taken by the network, or delivered by it: 60 s. Slow is no reason.
     pub stall: Duration,
+    /// No byte given by our own file: 15 min. A low bandwidth limit or a slow disk is no reason.
+    pub source: Duration,
     /// From the last byte of an upload's body to the answer: 120 s.
     pub answer: Duration,
     /// The body of an upload's answer, once its status is known: 10 s.
@@ -46,6 +49,7 @@ impl Default for Limits {
             request: REQUEST_TIMEOUT,
             listing: Duration::from_mins(15),
             stall: Duration::from_mins(1),
+            source: Duration::from_mins(15),
             answer: Duration::from_mins(2),
             text: Duration::from_secs(10),
         }

@@ -143,7 +143,7 @@ impl State {
         let (what, limit) = if self.handed == self.len {
             ("no answer", limits.answer)
         } else if self.waits_for_source {
-            ("the file gave no bytes", limits.stall)
+            ("the file gave no bytes", limits.source)
         } else {
             ("the server took no bytes", limits.stall)
         };
@@ -270,6 +270,7 @@ mod tests {
     async fn the_guard_tells_what_it_waited_for() {
         let limits = Limits {
             stall: Duration::from_millis(5),
+            source: Duration::from_millis(5),
             answer: Duration::from_millis(20),
             ..Limits::default()
         };

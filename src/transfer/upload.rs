@@ -387,13 +387,15 @@ impl Upload {
 
     /// Every byte is in, but a 308 is no success.
     fn finalizing(&mut self) -> Verdict {
-        if self.attempts >= MAX_FINALIZING_ATTEMPTS {
-            return Verdict::NewSession(Cause::Finalizing);
-        }
         if self.confirmed < self.size {
+            // earlier failures were of another kind
+            self.attempts = 0;
             self.confirmed = self.size;
             self.next = Request::Query;
             return Verdict::Confirmed(ByteOffset::new(self.size));
+        }
+        if self.attempts >= MAX_FINALIZING_ATTEMPTS {
+            return Verdict::NewSession(Cause::Finalizing);
         }
         Verdict::BackOff(Cause::Finalizing)
     }
