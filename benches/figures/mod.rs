@@ -43,16 +43,6 @@ impl Table {
         println!("{name:<26} MISSED: not available: {why}");
     }
 
-    /// Something that does not concern us is lacking.
-    pub fn skipped(&mut self, name: &str, why: &str) {
-        println!("{name:<26} skipped: {why}");
-    }
-
-    /// More about the line above.
-    pub fn note(&self, text: &str) {
-        println!("    {text}");
-    }
-
     /// Figures that missed their bar.
     pub fn missed(&self) -> usize {
         self.missed
@@ -72,6 +62,16 @@ impl Table {
         };
         println!("{name:<26} {ours:>14} {theirs:>14} {ratio:>9}  {bar:<9} {verdict}");
     }
+}
+
+/// Something that does not concern us is lacking.
+pub fn skipped(name: &str, why: &str) {
+    println!("{name:<26} skipped: {why}");
+}
+
+/// More about the line above.
+pub fn note(text: &str) {
+    println!("    {text}");
 }
 
 /// The middle one; of an even number, the mean of the middle two. 0 of none.

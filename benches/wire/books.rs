@@ -110,7 +110,7 @@ impl Books {
             let age = now.duration_since(oldest);
             if age < WINDOW {
                 if book.recent.len() >= limit {
-                    return Err(WINDOW - age);
+                    return Err(WINDOW.saturating_sub(age));
                 }
                 break;
             }

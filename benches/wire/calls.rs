@@ -19,7 +19,8 @@ pub fn handle(wire: &mut Wire, head: &Head, manner: Manner, books: &Books) -> io
     if let Some(rest) = head.path.strip_prefix("/api/v1/") {
         return api(wire, head, rest, manner, books);
     }
-    let (kind, rest) = head.path[1..].split_once('/').unwrap_or_default();
+    let path = head.path.trim_start_matches('/');
+    let (kind, rest) = path.split_once('/').unwrap_or((path, ""));
     match (head.method.as_str(), kind) {
         ("PUT", "up") => put(wire, head, rest, books),
         ("POST", "up") => start(wire, head, rest, books),

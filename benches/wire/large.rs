@@ -8,9 +8,9 @@ use anyhow::ensure;
 use crate::Bench;
 use crate::books::Report;
 use crate::drops;
-use crate::figures::{Bar, median, number};
+use crate::figures::{Bar, median, note, number};
 use crate::process::Cost;
-use crate::programs::{Daemon, Setup, Sink, curl, openssl_md5};
+use crate::programs::{Sink, curl, openssl_md5};
 use crate::sink::Manner;
 
 const SIZE: u64 = 1 << 30;
@@ -44,11 +44,8 @@ pub fn large(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         for (verify, runs) in [("crc32c", &mut crc32c), ("md5", &mut md5)] {
             let sink = Sink::start(Manner::default())?;
             let transfer = format!("verify = \"{verify}\"");
-            let setup = Setup {
-                transfer: &transfer,
-                ..Setup::of(&drop)
-            };
-            let cost = Daemon::new(bench.place, &setup)?.once(&sink)?;
+            let setup = bench.setup(&drop).transfer(&transfer);
+            let cost = setup.daemon(bench.place)?.once(&sink)?;
             let report = sink.brief()?;
             ensure!(report.registered == 1, "it was not registered: {report:?}");
             runs.add(cost, &report);
@@ -78,13 +75,13 @@ pub fn large(bench: &mut Bench<'_>) -> anyhow::Result<()> {
             .table
             .ratio(name, &shown(ours), &shown(theirs), ours / theirs, bar);
         let wire = median(runs.wire.iter().copied());
-        bench.table.note(&format!(
+        note(&format!(
             "the whole process, less the settle time of 100 ms, against {who}; \
              first request to last answer: {wire:.2} s"
         ));
     }
     let wire = median(with_curl.wire.iter().copied());
-    bench.table.note(&format!(
+    note(&format!(
         "curl -T {curl:.2} s (first request to last answer: {wire:.2} s), openssl md5 {openssl:.2} s"
     ));
     let (ours, theirs) = (median(crc32c.cpu), median(with_curl.cpu));
@@ -96,7 +93,7 @@ pub fn large(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         ours / theirs,
         bar,
     );
-    bench.table.note(&format!(
+    note(&format!(
         "processor seconds per GiB without md5, against curl -T; with md5: {:.2} s",
         median(md5.cpu)
     ));
@@ -109,7 +106,7 @@ pub fn eight(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let (mut peaks, mut walls) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs.min(3) {
         let sink = Sink::start(Manner::default())?;
-        let cost = Daemon::new(bench.place, &Setup::of(&drop))?.once(&sink)?;
+        let cost = bench.setup(&drop).daemon(bench.place)?.once(&sink)?;
         let report = sink.brief()?;
         ensure!(
             report.registered == 8,
@@ -124,7 +121,7 @@ pub fn eight(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         .table
         .figure("eight", &format!("{most:.1} MiB"), most, bar);
     let wall = median(walls);
-    bench.table.note(&format!(
+    note(&format!(
         "the highest peak of 3 runs with md5; {wall:.1} s for 8 GiB"
     ));
     Ok(())

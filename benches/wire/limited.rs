@@ -4,8 +4,8 @@ use anyhow::ensure;
 
 use crate::Bench;
 use crate::books::Report;
-use crate::figures::{Bar, median, number};
-use crate::programs::{Daemon, Setup, Sink};
+use crate::figures::{Bar, median, note, number};
+use crate::programs::Sink;
 use crate::sink::Manner;
 use crate::small::small_files;
 
@@ -25,7 +25,7 @@ pub fn limited(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     for _ in 0..bench.runs {
         for (manner, walls) in manners.into_iter().zip(&mut walls) {
             let sink = Sink::start(manner)?;
-            let cost = Daemon::new(bench.place, &Setup::of(&drop))?.once(&sink)?;
+            let cost = bench.setup(&drop).daemon(bench.place)?.once(&sink)?;
             walls.push(cost.wall.as_secs_f64());
             let report = sink.brief()?;
             ensure!(
@@ -44,9 +44,7 @@ pub fn limited(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     bench
         .table
         .ratio("limited", &ours, &theirs, ratio, Bar::AtMost(1.3));
-    bench
-        .table
-        .note("the whole process with 100 API requests per 100 s, against itself without a limit");
+    note("the whole process with 100 API requests per 100 s, against itself without a limit");
     let bar = Bar::AtMost(40.0);
     bench.table.figure(
         "limited, API requests",

@@ -6,7 +6,8 @@
 //! cargo bench --bench wire -- --strict          # exit 1 if a bar is missed
 //! ```
 //!
-//! `--runs N` asks for another number of pairs than 5. `PYTHON` names an interpreter with the official
+//! `--runs N` asks for another number of pairs than 5; `--transfer 'workers = 32'` adds to the daemon's
+//! `[transfer]`, for trying what that changes. `PYTHON` names an interpreter with the official
 //! client; without it, a virtual environment is made in the target folder. `curl` and `openssl`
 //! must be there.
 //!
@@ -37,14 +38,23 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use figures::Table;
+use programs::Setup;
 
 /// What a bench needs.
 pub struct Bench<'a> {
+    /// Further lines of `[transfer]`, for trying what they change.
+    transfer: String,
     /// For its files; removed in the end.
     place: &'a Path,
     /// Pairs.
     runs: usize,
     table: Table,
+}
+
+impl Bench<'_> {
+    fn setup<'a>(&self, drop: &'a Path) -> Setup<'a> {
+        Setup::new(drop, &self.transfer)
+    }
 }
 
 type Run = fn(&mut Bench<'_>) -> anyhow::Result<()>;
@@ -86,7 +96,8 @@ const BENCHES: &[(&str, &str, Run)] = &[
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = env::args().skip(1);
-    let (mut strict, mut from_cargo, mut runs, mut names) = (false, false, 5, Vec::new());
+    let (mut strict, mut from_cargo, mut runs) = (false, false, 5);
+    let (mut transfer, mut names) = (String::new(), Vec::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             sink::ARGUMENT => {
@@ -95,6 +106,10 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             "--bench" => from_cargo = true,
             "--strict" => strict = true,
+            "--transfer" => {
+                transfer.push_str(&arguments.next().unwrap_or_default());
+                transfer.push('\n');
+            }
             "--runs" => runs = arguments.next().unwrap_or_default().parse()?,
             name if BENCHES.iter().any(|(known, ..)| *known == name) => names.push(argument),
             other => {
@@ -116,6 +131,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut bench = Bench {
         place: place.path(),
         runs,
+        transfer,
         table: Table::new(),
     };
     for (name, _, run) in BENCHES {

@@ -80,51 +80,62 @@ pub struct Daemon {
 /// What differs from bench to bench.
 #[derive(Debug, Clone)]
 pub struct Setup<'a> {
-    pub drop: &'a Path,
-    pub settle: &'a str,
-    /// Further lines of `[transfer]`.
-    pub transfer: &'a str,
+    drop: &'a Path,
+    settle: &'a str,
+    transfer: String,
 }
 
 impl<'a> Setup<'a> {
-    /// The shortest settle time, and all else by default.
-    pub fn of(drop: &'a Path) -> Self {
+    /// The shortest settle time; `transfer`: further lines of `[transfer]`.
+    pub fn new(drop: &'a Path, transfer: &str) -> Self {
         Self {
             drop,
             settle: "100ms",
-            transfer: "",
+            transfer: transfer.to_owned(),
         }
+    }
+
+    /// Another settle time.
+    pub fn settle(self, settle: &'a str) -> Self {
+        Self { settle, ..self }
+    }
+
+    /// One more line of `[transfer]`.
+    pub fn transfer(mut self, line: &str) -> Self {
+        self.transfer.push_str(line);
+        self.transfer.push('\n');
+        self
+    }
+
+    /// A daemon whose configuration and journal live in a new folder in `place`.
+    pub fn daemon(&self, place: &Path) -> anyhow::Result<Daemon> {
+        let place = tempfile::Builder::new()
+            .prefix("daemon-")
+            .tempdir_in(place)?;
+        let config = format!(
+            "[redivis]\ntoken_file = \"\"\n\n\
+             [journal]\npath = \"{journal}\"\n\n\
+             [transfer]\n{transfer}\n\
+             [[watch]]\nname = \"bench\"\npath = \"{drop}\"\n\
+             table = \"lab.bench:next.raw\"\nsettle = \"{settle}\"\n\
+             allow_hard_links = true\n",
+            journal = place.path().join("journal/journal.db").display(),
+            transfer = self.transfer,
+            drop = self.drop.display(),
+            settle = self.settle,
+        );
+        fs::write(place.path().join("config.toml"), config)?;
+        Ok(Daemon { place })
     }
 }
 
 impl Daemon {
-    pub fn new(near: &Path, setup: &Setup<'_>) -> anyhow::Result<Self> {
-        let place = tempfile::Builder::new()
-            .prefix("daemon-")
-            .tempdir_in(near)?;
-        let config = format!(
-            "[redivis]\ntoken_file = \"\"\n\n\
-             [journal]\npath = {journal:?}\n\n\
-             [transfer]\n{transfer}\n\n\
-             [[watch]]\nname = \"bench\"\npath = {drop:?}\n\
-             table = \"lab.bench:next.raw\"\nsettle = \"{settle}\"\n\
-             allow_hard_links = true\n",
-            journal = place.path().join("journal/journal.db"),
-            transfer = setup.transfer,
-            drop = setup.drop,
-            settle = setup.settle,
-        );
-        fs::write(place.path().join("config.toml"), config)?;
-        Ok(Self { place })
-    }
-
     /// Where its journal is.
     pub fn journal(&self) -> PathBuf {
         self.place.path().join("journal/journal.db")
     }
 
-    /// Where its configuration is.
-    pub fn config(&self) -> PathBuf {
+    fn config(&self) -> PathBuf {
         self.place.path().join("config.toml")
     }
 

@@ -8,8 +8,8 @@ use anyhow::ensure;
 use crate::Bench;
 use crate::books::Report;
 use crate::drops;
-use crate::figures::{Bar, median, number};
-use crate::programs::{self, Daemon, Setup, Sink};
+use crate::figures::{Bar, median, note, number, skipped};
+use crate::programs::{self, Sink};
 use crate::sink::Manner;
 
 const FILES: usize = 2000;
@@ -42,7 +42,7 @@ fn against_the_official_client(
     let (mut ours, mut theirs, mut walls) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.runs {
         let sink = Sink::start(manner)?;
-        let cost = Daemon::new(bench.place, &Setup::of(&drop))?.once(&sink)?;
+        let cost = bench.setup(&drop).daemon(bench.place)?.once(&sink)?;
         ours.push(rate(&sink.brief()?)?);
         walls.push(cost.wall.as_secs_f64());
         if let Ok(python) = &python {
@@ -54,20 +54,16 @@ fn against_the_official_client(
     let (ours, theirs, wall) = (median(ours), median(theirs), median(walls));
     let shown = format!("{ours:.0} files/s");
     if let Err(why) = python {
-        bench
-            .table
-            .skipped(name, &format!("{shown}, and no official client: {why}"));
+        skipped(name, &format!("{shown}, and no official client: {why}"));
     } else {
         let official = format!("{theirs:.0} files/s");
         bench
             .table
             .ratio(name, &shown, &official, ours / theirs, bar);
     }
-    bench
-        .table
-        .note("both from the first request at the server to the last answer to a registration");
+    note("both from the first request at the server to the last answer to a registration");
     let without = wall - 0.1;
-    bench.table.note(&format!(
+    note(&format!(
         "our whole process: {wall:.2} s, {without:.2} s without the settle time of 100 ms"
     ));
     Ok(())

@@ -13,13 +13,13 @@ use redivis_drop::journal::{Journal, NewJob};
 use crate::Bench;
 use crate::books::{Report, now};
 use crate::drops::{Noise, Sums};
-use crate::figures::{Bar, median, number};
+use crate::figures::{Bar, median, note, number};
 use crate::large::{eight_files, large_file};
-use crate::programs::{Daemon, Setup, Sink};
+use crate::programs::Sink;
 use crate::sink::Manner;
 
 /// What is waited for longer than this will not happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 // ---- queued
 
@@ -32,11 +32,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub fn queued(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let drop = bench.place.join("empty");
     fs::create_dir_all(&drop)?;
-    let setup = Setup {
-        settle: "10s",
-        ..Setup::of(&drop)
-    };
-    let daemon = Daemon::new(bench.place, &setup)?;
+    let daemon = bench.setup(&drop).settle("10s").daemon(bench.place)?;
     let rate = enqueue(&daemon.journal())?;
     let bar = Bar::AtLeast(20_000.0);
     bench
@@ -60,7 +56,7 @@ pub fn queued(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     bench
         .table
         .figure("queued, idle memory", &shown, resident, Bar::AtMost(20.0));
-    bench.table.note(&format!(
+    note(&format!(
         "resident, of which the program's own file is a part; peak {peak:.1} MiB"
     ));
     let bar = Bar::AtMost(0.0);
@@ -70,7 +66,7 @@ pub fn queued(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         number(wake_ups),
         bar,
     );
-    bench.table.note("in 10 s in which no timer is due");
+    note("in 10 s in which no timer is due");
     Ok(())
 }
 
@@ -117,11 +113,8 @@ pub fn bandwidth(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let eight = eight_files(bench.place)?;
     let transfer = format!("bandwidth_limit = \"{LIMIT}\"");
     for (name, drop) in [("bandwidth, 1 file", one), ("bandwidth, 8 files", eight)] {
-        let setup = Setup {
-            transfer: &transfer,
-            ..Setup::of(&drop)
-        };
-        if !Daemon::new(bench.place, &setup)?.is_able()? {
+        let setup = bench.setup(&drop).transfer(&transfer);
+        if !setup.daemon(bench.place)?.is_able()? {
             bench
                 .table
                 .unavailable(name, "this build knows no bandwidth_limit");
@@ -130,7 +123,7 @@ pub fn bandwidth(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let mut rates = Vec::new();
         for _ in 0..bench.runs {
             let sink = Sink::start(Manner::default())?;
-            let daemon = Daemon::new(bench.place, &setup)?;
+            let daemon = setup.daemon(bench.place)?;
             let _running = daemon.stay(&sink)?;
             rates.push(rate_over(&sink)?);
         }
@@ -138,7 +131,7 @@ pub fn bandwidth(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         let off = (rate / LIMIT_BYTES - 1.0).abs() * 100.0;
         let shown = format!("{:.2} MB/s", rate / 1e6);
         bench.table.figure(name, &shown, off, Bar::AtMost(5.0));
-        bench.table.note(&format!(
+        note(&format!(
             "{off:.1} % off {LIMIT}, over 10 s from the first byte on"
         ));
     }
@@ -181,11 +174,7 @@ pub fn first_byte(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let copies = large_copies(bench.place, &large_file(bench.place)?)?;
     let drop = bench.place.join("first-byte");
     fs::create_dir_all(&drop)?;
-    let setup = Setup {
-        settle: "1s",
-        ..Setup::of(&drop)
-    };
-    let daemon = Daemon::new(bench.place, &setup)?;
+    let daemon = bench.setup(&drop).settle("1s").daemon(bench.place)?;
     let sink = Sink::start(Manner::default())?;
     let _running = daemon.stay(&sink)?;
     thread::sleep(Duration::from_secs(1));
@@ -212,7 +201,7 @@ pub fn first_byte(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     bench
         .table
         .figure("first-byte, p99", &shown, p99, Bar::AtMost(100.0));
-    bench.table.note(&format!(
+    note(&format!(
         "after the settle time of 1 s; half within +{:.0} ms, the last +{:.0} ms; \
          50 files of 64 KiB a second for 20 s, and 1 GiB every 4 s",
         at(50) - SETTLE_MS,
