@@ -18,8 +18,11 @@ use crate::job::{ByteOffset, Fingerprint, Job};
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 * 1024;
-/// Blocks that may wait for the network, and for the md5, a file.
+/// Blocks that may wait for the network, a file.
 const AHEAD: usize = 2;
+/// Blocks that may wait for the md5, a file: enough that its thread, the slowest of all, is not idle when
+/// another one had to wait for a processor.
+const SUM_AHEAD: usize = 8;
 
 /// A file that is being uploaded.
 #[derive(Debug, Clone)]
@@ -161,7 +164,7 @@ fn read_and_sum(file: &File, hasher: Hasher, end: u64, blocks: Blocks) -> Option
         return read_blocks(file, hasher, end, blocks, |_| true);
     };
     std::thread::scope(|scope| {
-        let (sum, to_sum) = std::sync::mpsc::sync_channel::<Bytes>(AHEAD);
+        let (sum, to_sum) = std::sync::mpsc::sync_channel::<Bytes>(SUM_AHEAD);
         let summing = scope.spawn(move || {
             for block in to_sum {
                 md5.update(&block);
