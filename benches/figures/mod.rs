@@ -1,7 +1,5 @@
 //! Medians, and one line for each figure beside its bar.
 
-use std::time::Duration;
-
 /// What a figure must be.
 #[derive(Debug, Clone, Copy)]
 pub enum Bar {
@@ -84,11 +82,6 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
         len if len % 2 == 1 => values[half],
         _ => f64::midpoint(values[half - 1], values[half]),
     }
-}
-
-/// The median of times, in seconds.
-pub fn median_of_times(times: impl IntoIterator<Item = Duration>) -> f64 {
-    median(times.into_iter().map(|time| time.as_secs_f64()))
 }
 
 /// A count as a number to compute with.
