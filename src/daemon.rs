@@ -23,7 +23,7 @@ use crate::redivis::{Bearer, BuildError, Client};
 use crate::watch::{self, Health, Ledger, Phase, SpawnError, Watching};
 
 /// `run --once` looks this often whether everything has arrived.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
 /// In a large journal less often: looking takes no more than this part of the time.
 const LOOK_SHARE: u32 = 50;
 /// `run --once` gives up after so many failures in a row to reach a server.

@@ -102,6 +102,8 @@ struct Drive {
     ahead: Option<Hasher>,
     /// All bytes, if they are few and to be sent at once.
     whole: Option<Whole>,
+    /// Counts the files that are streamed; small ones are not.
+    _stream: Option<Arc<()>>,
     /// The record of the last confirmed offset, on its way to disk.
     recording: Option<JoinHandle<Recorded<bool>>>,
     /// `Retry-After` of the last answer.
@@ -130,7 +132,9 @@ impl Drive {
             }
             _ => Upload::plain(size, troubles),
         };
+        let stream = whole.is_none().then(|| Arc::clone(&worker.shared.streams));
         Self {
+            _stream: stream,
             worker,
             source,
             upload,
@@ -256,7 +260,9 @@ impl Drive {
 
     /// The next `len` bytes, and their checksums once they were read.
     fn body(&self, len: u64) -> Body {
-        let (blocks, summed) = self.source.stream(self.hasher.clone(), len);
+        // everyone who streams has one, and the pool the first
+        let files = Arc::strong_count(&self.worker.shared.streams) - 1;
+        let (blocks, summed) = self.source.stream(self.hasher.clone(), len, files);
         let shared = Arc::clone(&self.worker.shared);
         let limited = blocks.flat_map(move |block| pieces(block, &shared));
         (UploadBody::stream(len, limited), summed)

@@ -59,6 +59,8 @@ struct Shared {
     folders: HashMap<WatchName, Folder>,
     /// Bytes handed to the network since the start.
     sent: AtomicU64,
+    /// One more holder for each file that is streamed.
+    streams: Arc<()>,
 }
 
 /// A drop folder, as far as reading from it goes.
@@ -86,6 +88,7 @@ impl Shared {
             limiter: Limiter::new(config.transfer.bandwidth.clone()),
             folders: folders.collect(),
             sent: AtomicU64::new(0),
+            streams: Arc::new(()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -20,9 +21,11 @@ use crate::job::{ByteOffset, Fingerprint, Job};
 const BLOCK: usize = 256 * 1024;
 /// Blocks that may wait for the network, a file.
 const AHEAD: usize = 2;
-/// Blocks that may wait for the md5, a file: enough that its thread, the slowest of all, is not idle when
-/// another one had to wait for a processor.
-const SUM_AHEAD: usize = 8;
+/// Blocks that may wait for the md5, of all files together: enough that its thread, the slowest of all,
+/// is not idle when another one had to wait for a processor.
+const SUM_AHEAD: usize = 24;
+/// And of one file.
+const SUM_AHEAD_EACH: RangeInclusive<usize> = 2..=16;
 
 /// A file that is being uploaded.
 #[derive(Debug, Clone)]
@@ -124,12 +127,13 @@ impl Source {
     }
 
     /// The bytes from where the hasher is, `len` of them, read by a thread of its own while
-    /// they are sent, and summed by another. The hasher comes back when all were read; it never
+    /// they are sent, and summed by another. `files` are streamed at this time. The hasher comes back when all were read; it never
     /// does if reading failed or nobody wanted the rest.
     pub fn stream(
         &self,
         hasher: Hasher,
         len: u64,
+        files: usize,
     ) -> (
         impl Stream<Item = io::Result<Bytes>> + use<>,
         oneshot::Receiver<Hasher>,
@@ -141,7 +145,7 @@ impl Source {
         // short work must not fill up with it
         let reader = move || {
             let end = hasher.at().get() + len;
-            if let Some(hasher) = read_and_sum(&file, hasher, end, blocks) {
+            if let Some(hasher) = read_and_sum(&file, hasher, end, blocks, files) {
                 // nobody waits for it when the request has already failed
                 let _ = give_back.send(hasher);
             }
@@ -158,13 +162,20 @@ type Blocks = mpsc::Sender<io::Result<Bytes>>;
 
 /// Reads up to `end`, hands every block to the network and to the md5. The network's end is told as
 /// soon as all is read; the md5 may take a little longer.
-fn read_and_sum(file: &File, hasher: Hasher, end: u64, blocks: Blocks) -> Option<Hasher> {
+fn read_and_sum(
+    file: &File,
+    hasher: Hasher,
+    end: u64,
+    blocks: Blocks,
+    files: usize,
+) -> Option<Hasher> {
+    let ahead = (SUM_AHEAD / files.max(1)).clamp(*SUM_AHEAD_EACH.start(), *SUM_AHEAD_EACH.end());
     let (hasher, md5) = hasher.without_md5();
     let Some(mut md5) = md5 else {
         return read_blocks(file, hasher, end, blocks, |_| true);
     };
     std::thread::scope(|scope| {
-        let (sum, to_sum) = std::sync::mpsc::sync_channel::<Bytes>(SUM_AHEAD);
+        let (sum, to_sum) = std::sync::mpsc::sync_channel::<Bytes>(ahead);
         let summing = scope.spawn(move || {
             for block in to_sum {
                 md5.update(&block);
