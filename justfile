@@ -25,6 +25,14 @@ fmt-check:
 clippy:
     cargo clippy --all-targets -- -D warnings
 
+# speed, beside curl, openssl, find and the official client; names of benches choose some
+bench *arguments:
+    cargo bench --bench wire -- {{arguments}}
+
+# speed of the paths that every file takes
+bench-hot *arguments:
+    cargo bench --bench hot -- {{arguments}}
+
 # the unit under a real systemd, in namespaces (needs root)
 systemd:
     cargo build

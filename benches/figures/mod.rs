@@ -16,8 +16,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Prints what the lines will be.
+    /// Prints how busy the machine is, and what the lines will be.
     pub fn new() -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split_whitespace().next().unwrap_or("unknown");
+        let processors = std::thread::available_parallelism().map_or(0, usize::from);
+        println!("{processors} processors; load before the first run: {load}\n");
         println!(
             "{:<26} {:>14} {:>14} {:>9}  {:<9} ",
             "figure", "ours", "theirs", "ratio", "bar"

@@ -39,12 +39,14 @@ fn against_the_official_client(
 ) -> anyhow::Result<()> {
     let drop = small_files(bench.place, FILES)?;
     let python = programs::python();
-    let (mut ours, mut theirs, mut walls) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut walls, mut cpu) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
         let sink = Sink::start(manner)?;
         let cost = bench.setup(&drop).daemon(bench.place)?.once(&sink)?;
         ours.push(rate(&sink.brief()?)?);
         walls.push(cost.wall.as_secs_f64());
+        cpu.push(cost.cpu.as_secs_f64());
         if let Ok(python) = &python {
             let sink = Sink::start(manner)?;
             programs::add_files(python, &sink, &drop)?;
@@ -64,7 +66,9 @@ fn against_the_official_client(
     note("both from the first request at the server to the last answer to a registration");
     let without = wall - 0.1;
     note(&format!(
-        "our whole process: {wall:.2} s, {without:.2} s without the settle time of 100 ms"
+        "our whole process: {wall:.2} s, {without:.2} s without the settle time of 100 ms; \
+         processor time: {:.2} s",
+        median(cpu)
     ));
     Ok(())
 }
