@@ -1,27 +1,23 @@
 //! Carrying one file's bytes: performs what the upload machine asks for, records what it says.
 
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::{Stream, unfold};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::body::{self, Body};
 use super::hash::Hasher;
 use super::source::{Source, Unfit};
 use super::worker::{Left, Trouble, Worker};
-use super::{Folder, Recorded, Shared};
+use super::{Folder, Recorded};
 use crate::config::Verify;
 use crate::job::{
     ByteOffset, Job, ParkReason, Progress, Reservation, SessionUrl, State, StateName, printable,
 };
 use crate::journal::JournalError;
-use crate::redivis::{self, UploadBody, session_from};
+use crate::redivis::{self, session_from};
 use crate::transfer::{CHUNK_QUANTUM, Cause, Evidence, Reply, Request, Resume, Upload, Verdict};
 
 /// Files up to this many bytes are read at once: one read, one write, no thread in between.
@@ -233,7 +229,8 @@ impl Drive {
             }
             (Request::Chunk { first, len }, State::Uploading(_, progress)) => {
                 let session = progress.session.clone();
-                let (body, summed) = self.body(len);
+                let hasher = self.hasher.clone();
+                let (body, summed) = body::streamed(&self.worker.shared, &self.source, hasher, len);
                 let reply = client.put_chunk(&session, first, body, size).await;
                 self.ahead = summed.await.ok();
                 reply
@@ -246,26 +243,12 @@ impl Drive {
     }
 
     async fn whole_body(&mut self) -> Body {
-        let Some((bytes, hasher)) = self.whole.take() else {
-            self.hasher = Hasher::new(self.worker.shared.transfer.verify);
-            return self.body(self.worker.job.seen.size);
-        };
-        self.worker.shared.limiter.pass(bytes.len() as u64).await;
-        count(&self.worker.shared, &bytes);
-        let (give, summed) = oneshot::channel();
-        // both ends are here
-        let _ = give.send(hasher);
-        (UploadBody::whole(bytes), summed)
-    }
-
-    /// The next `len` bytes, and their checksums once they were read.
-    fn body(&self, len: u64) -> Body {
-        // everyone who streams has one, and the pool the first
-        let files = Arc::strong_count(&self.worker.shared.streams) - 1;
-        let (blocks, summed) = self.source.stream(self.hasher.clone(), len, files);
-        let shared = Arc::clone(&self.worker.shared);
-        let limited = blocks.flat_map(move |block| pieces(block, &shared));
-        (UploadBody::stream(len, limited), summed)
+        let shared = &self.worker.shared;
+        if let Some((bytes, hasher)) = self.whole.take() {
+            return body::whole(shared, bytes, hasher).await;
+        }
+        let hasher = Hasher::new(shared.transfer.verify);
+        body::streamed(shared, &self.source, hasher, self.worker.job.seen.size)
     }
 
     // ---- what the server said
@@ -415,39 +398,6 @@ impl Drive {
             ))),
         }
     }
-}
-
-type Body = (UploadBody, oneshot::Receiver<Hasher>);
-
-/// A block as it may go out: at once, or piece by piece at the limit.
-fn pieces(
-    block: io::Result<Bytes>,
-    shared: &Arc<Shared>,
-) -> impl Stream<Item = io::Result<Bytes>> + use<> {
-    let shared = Arc::clone(shared);
-    unfold(Some(block), move |block| {
-        let shared = Arc::clone(&shared);
-        async move {
-            let mut bytes = match block? {
-                Ok(bytes) => bytes,
-                failed => return Some((failed, None)),
-            };
-            let piece = match shared.limiter.piece() {
-                Some(most) => {
-                    bytes.split_to(bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX)))
-                }
-                None => std::mem::take(&mut bytes),
-            };
-            shared.limiter.pass(piece.len() as u64).await;
-            count(&shared, &piece);
-            let rest = (!bytes.is_empty()).then_some(Ok(bytes));
-            Some((Ok(piece), rest))
-        }
-    })
-}
-
-fn count(shared: &Shared, bytes: &Bytes) {
-    shared.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
 }
 
 /// A 401 from an upload host has one likely reason, and one key that helps.

@@ -12,6 +12,7 @@
 //! to the journal with the time of its next attempt.
 
 mod batch;
+mod body;
 mod condition;
 mod drive;
 mod hash;

@@ -7,8 +7,9 @@
 //! A reload is a stop and a start with the new configuration: everything is in the journal, so
 //! nothing is lost by it, and there is one way to start instead of two.
 
+mod once;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -16,18 +17,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Environment, LoadError, TokenError};
-use crate::engine::{Account, Condition, Credential, Engine, Pulse};
-use crate::job::{Sighting, StateName, WatchName, remote_name};
-use crate::journal::{Journal, JournalError, NewJob, OpenError, Reader, WatchRow};
+use crate::engine::{Credential, Engine, Pulse};
+use crate::job::{Sighting, WatchName, remote_name};
+use crate::journal::{Journal, JournalError, NewJob, OpenError, WatchRow};
 use crate::redivis::{Bearer, BuildError, Client};
-use crate::watch::{self, Health, Ledger, Phase, SpawnError, Watching};
-
-/// `run --once` looks this often whether everything has arrived.
-const LOOK: Duration = Duration::from_millis(20);
-/// In a large journal less often: looking takes no more than this part of the time.
-const LOOK_SHARE: u32 = 50;
-/// `run --once` gives up after so many failures in a row to reach a server.
-const ENOUGH_FAILURES: u32 = 5;
+use crate::watch::{self, Health, Ledger, SpawnError, Watching};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +158,7 @@ async fn serve(
 
     let turn = tokio::select! {
         turn = signals.reason(config, env) => Ok(turn),
-        ended = settled(config, &watches, &mut condition), if once => ended.map(Turn::Ended),
+        ended = once::settled(config, &watches, &mut condition), if once => ended.map(Turn::Ended),
         name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
         result = &mut engine => return Err(engine_failed(result)),
     };
@@ -319,88 +313,4 @@ async fn stop_watches(watches: Vec<Watching>) {
     if stopped.is_err() {
         tracing::warn!("a watch could not be stopped");
     }
-}
-
-// ---- once
-
-/// Waits until every watch is quiet and every job has ended, or until that is not to be expected.
-async fn settled(
-    config: &Config,
-    watches: &[Watching],
-    condition: &mut tokio::sync::watch::Receiver<Condition>,
-) -> Result<Ended, DaemonError> {
-    let reader = Reader::open(&config.journal.path)?;
-    let before = tally(&reader)?;
-    let mut was_settled = false;
-    loop {
-        if let Some(ended) = hopeless(&condition.borrow_and_update()) {
-            return Ok(ended);
-        }
-        let began = Instant::now();
-        // the watches first: what they call recorded stands in the journal by then
-        let (quiet, missing) = look_at(watches, &reader)?;
-        let now = tally(&reader)?;
-        let is_settled = quiet && now.open == 0;
-        // twice, since a file that changed in flight is gone from one count before it is in the other
-        if is_settled && was_settled {
-            return Ok(Ended::Settled {
-                done: now.done - before.done,
-                failed: now.failed + missing,
-            });
-        }
-        was_settled = is_settled;
-        tokio::time::sleep(LOOK.max(began.elapsed() * LOOK_SHARE)).await;
-    }
-}
-
-/// Whether every watch has seen all there is, and how many have no folder to look at.
-fn look_at(watches: &[Watching], reader: &Reader) -> Result<(bool, u64), JournalError> {
-    let (mut quiet, mut missing) = (true, 0);
-    let rows = reader.watches()?;
-    for watch in watches {
-        let says_why = || {
-            rows.iter()
-                .any(|row| row.name == *watch.name() && row.error.is_some())
-        };
-        match *watch.phase().borrow() {
-            Phase::Quiet => {}
-            Phase::Waiting if says_why() => missing += 1,
-            _ => quiet = false,
-        }
-    }
-    Ok((quiet, missing))
-}
-
-fn hopeless(condition: &Condition) -> Option<Ended> {
-    if let Account::Paused(why) = &condition.account {
-        return Some(Ended::TokenRefused(why.clone()));
-    }
-    let failures = condition.api_failures.max(condition.upload_failures);
-    (failures >= ENOUGH_FAILURES)
-        .then(|| Ended::Unreachable(condition.last_failure.clone().unwrap_or_default()))
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    done: u64,
-    /// Not ended, and likely to end.
-    open: u64,
-    /// Parked, or failing again and again.
-    failed: u64,
-}
-
-fn tally(reader: &Reader) -> Result<Tally, JournalError> {
-    let mut tally = Tally::default();
-    for count in reader.counts()? {
-        match count.state {
-            StateName::Done => tally.done += count.jobs,
-            StateName::Parked => tally.failed += count.jobs,
-            StateName::Superseded | StateName::Missing => {}
-            _ => {
-                tally.open += count.jobs - count.failing;
-                tally.failed += count.failing;
-            }
-        }
-    }
-    Ok(tally)
 }

@@ -1,0 +1,99 @@
+//! `run --once`: whether all there is has been dealt with.
+
+use std::time::{Duration, Instant};
+
+use super::{DaemonError, Ended};
+use crate::config::Config;
+use crate::engine::{Account, Condition};
+use crate::job::StateName;
+use crate::journal::{JournalError, Reader};
+use crate::watch::{Phase, Watching};
+
+/// How often to look whether everything has arrived.
+const LOOK: Duration = Duration::from_millis(20);
+/// In a large journal less often: looking takes no more than this part of the time.
+const LOOK_SHARE: u32 = 50;
+/// To give up after so many failures in a row to reach a server.
+const ENOUGH_FAILURES: u32 = 5;
+
+/// Waits until every watch is quiet and every job has ended, or until that is not to be expected.
+pub(super) async fn settled(
+    config: &Config,
+    watches: &[Watching],
+    condition: &mut tokio::sync::watch::Receiver<Condition>,
+) -> Result<Ended, DaemonError> {
+    let reader = Reader::open(&config.journal.path)?;
+    let before = tally(&reader)?;
+    let mut was_settled = false;
+    loop {
+        if let Some(ended) = hopeless(&condition.borrow_and_update()) {
+            return Ok(ended);
+        }
+        let began = Instant::now();
+        // the watches first: what they call recorded stands in the journal by then
+        let (quiet, missing) = look_at(watches, &reader)?;
+        let now = tally(&reader)?;
+        let is_settled = quiet && now.open == 0;
+        // twice, since a file that changed in flight is gone from one count before it is in the other
+        if is_settled && was_settled {
+            return Ok(Ended::Settled {
+                done: now.done - before.done,
+                failed: now.failed + missing,
+            });
+        }
+        was_settled = is_settled;
+        tokio::time::sleep(LOOK.max(began.elapsed() * LOOK_SHARE)).await;
+    }
+}
+
+/// Whether every watch has seen all there is, and how many have no folder to look at.
+fn look_at(watches: &[Watching], reader: &Reader) -> Result<(bool, u64), JournalError> {
+    let (mut quiet, mut missing) = (true, 0);
+    let rows = reader.watches()?;
+    for watch in watches {
+        let says_why = || {
+            rows.iter()
+                .any(|row| row.name == *watch.name() && row.error.is_some())
+        };
+        match *watch.phase().borrow() {
+            Phase::Quiet => {}
+            Phase::Waiting if says_why() => missing += 1,
+            _ => quiet = false,
+        }
+    }
+    Ok((quiet, missing))
+}
+
+fn hopeless(condition: &Condition) -> Option<Ended> {
+    if let Account::Paused(why) = &condition.account {
+        return Some(Ended::TokenRefused(why.clone()));
+    }
+    let failures = condition.api_failures.max(condition.upload_failures);
+    (failures >= ENOUGH_FAILURES)
+        .then(|| Ended::Unreachable(condition.last_failure.clone().unwrap_or_default()))
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    done: u64,
+    /// Not ended, and likely to end.
+    open: u64,
+    /// Parked, or failing again and again.
+    failed: u64,
+}
+
+fn tally(reader: &Reader) -> Result<Tally, JournalError> {
+    let mut tally = Tally::default();
+    for count in reader.counts()? {
+        match count.state {
+            StateName::Done => tally.done += count.jobs,
+            StateName::Parked => tally.failed += count.jobs,
+            StateName::Superseded | StateName::Missing => {}
+            _ => {
+                tally.open += count.jobs - count.failing;
+                tally.failed += count.failing;
+            }
+        }
+    }
+    Ok(tally)
+}
