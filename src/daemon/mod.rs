@@ -140,6 +140,9 @@ async fn serve(
     let client = client(config, env)?;
     let journal = Journal::open(&config.journal.path)?;
     begin(config, &journal).await?;
+    if once {
+        journal.wait_for_nothing().await?;
+    }
 
     let engine = Engine::new(config, journal.clone(), client, credential(config, env));
     let (mut condition, pulse) = (engine.condition(), engine.pulse());

@@ -106,6 +106,20 @@ impl Journal {
         .await
     }
 
+    /// Lets nothing wait: what failed before is tried now, and counts as never tried. For a run that
+    /// a person started to see it through.
+    pub async fn wait_for_nothing(&self) -> Result<(), JournalError> {
+        self.write(|connection| {
+            connection.execute(
+                "UPDATE jobs SET attempts = 0, next_attempt_at = 0 \
+                 WHERE finished_at IS NULL AND attempts > 0",
+                [],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
     /// Notes how a watch is doing.
     pub fn report_watch(&self, row: WatchRow) -> Result<(), JournalError> {
         self.write_blocking(move |connection| {

@@ -415,3 +415,18 @@ fn a_closed_journal_is_free_at_once_whoever_has_a_handle() {
         Err(JournalError::Closed)
     ));
 }
+
+#[test]
+fn a_run_that_waits_for_nothing_tries_at_once_what_failed_before() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+    job.attempts = OFTEN;
+    let later = now() + SignedDuration::from_secs(60);
+    record(&bench.journal(), StateName::Queued, job, Hold::Until(later)).unwrap();
+    let failing = |bench: &Bench| Reader::open(&bench.path).unwrap().counts().unwrap()[0].failing;
+    assert_eq!(failing(&bench), 1);
+    block(bench.journal().wait_for_nothing()).unwrap();
+    assert_eq!(failing(&bench), 0);
+    assert_eq!(claim(&bench.journal(), Queue::Queued)[0].attempts, 0);
+}
