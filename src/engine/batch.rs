@@ -20,6 +20,8 @@ pub(super) struct Outcome {
     pub kept: Vec<Job>,
     /// Given back; the earliest may go on from this time.
     pub until: Option<Timestamp>,
+    /// The API was asked and has answered, if only with a refusal: it is there, and takes the token.
+    pub answered: bool,
     /// What the API said that concerns everyone.
     pub trouble: Option<Trouble>,
 }

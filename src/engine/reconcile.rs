@@ -44,6 +44,7 @@ pub(super) async fn reconcile(
             let trouble = Trouble::of(&error);
             let why = format!("the table's listing could not be read: {error}");
             let mut outcome = Outcome {
+                answered: trouble.is_none(),
                 trouble,
                 ..Outcome::default()
             };
@@ -91,6 +92,7 @@ async fn sort(
     Ok(Outcome {
         onward,
         until,
+        answered: true,
         ..Outcome::default()
     })
 }

@@ -36,7 +36,9 @@ pub(super) async fn register(
             continue;
         };
         let files: Vec<_> = jobs.iter().filter_map(registration).collect();
-        match shared.client.register_files(&table, &files).await {
+        let answer = shared.client.register_files(&table, &files).await;
+        outcome.answered |= matches!(answer, Ok(_) | Err(ApiError::Refused { .. }));
+        match answer {
             Ok(listed) => outcome.given_back(settle(&shared, jobs, listed).await?),
             Err(error @ ApiError::Refused { .. }) if refusals.split(&error, jobs.len()) => {
                 // one file of the batch is at fault, perhaps: halve until it stands alone

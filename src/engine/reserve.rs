@@ -41,6 +41,7 @@ pub(super) async fn reserve(
             .await?;
             Ok(Outcome {
                 onward,
+                answered: true,
                 ..Outcome::default()
             })
         }
@@ -67,7 +68,10 @@ async fn failed(
     match &trouble {
         None => {
             batch::park(shared, jobs, ParkReason::Refused, &why).await?;
-            Ok(Outcome::default())
+            Ok(Outcome {
+                answered: true,
+                ..Outcome::default()
+            })
         }
         Some(Trouble::Auth(_)) => Ok(Outcome {
             kept: jobs,

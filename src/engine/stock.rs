@@ -135,8 +135,13 @@ impl Stock {
             return Vec::new();
         }
         let is_new = |stored: &mut Stored| stored.unrecorded.is_some();
-        let jobs = self.stored.values_mut();
-        jobs.flat_map(|jobs| jobs.extract_if(.., is_new)).collect()
+        let lists = self.stored.values_mut();
+        let found = lists.flat_map(|jobs| jobs.extract_if(.., is_new)).collect();
+        self.stored.retain(|_, jobs| !jobs.is_empty());
+        if self.stored.is_empty() {
+            self.stored_since = None;
+        }
+        found
     }
 
     /// When waiting for company ends.
@@ -160,7 +165,7 @@ fn distinct_names(jobs: Vec<Stored>) -> (Vec<Stored>, Vec<Stored>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Fingerprint, JobId, State, Troubles, WatchName};
+    use crate::job::{Fingerprint, JobId, State, Sums, Troubles, WatchName};
 
     fn job(id: i64, table: &str, name: &str, size: u64) -> Job {
         Job {
@@ -252,6 +257,25 @@ mod tests {
         stock.store(stored(2, "2"), now);
         assert!(stock.next_to_register(&none, true, now + COMPANY).is_some());
         assert_eq!(stock.register_by(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_registered_is_at_least_recorded_once() {
+        let now = Instant::now();
+        let mut stock = Stock::default();
+        let sums = Sums {
+            crc32c: 0,
+            md5: None,
+        };
+        let unrecorded = Some(sums);
+        let job = job(1, "a", "1", 1);
+        stock.store(Stored { job, unrecorded }, now);
+        stock.store(stored(2, "2"), now);
+        assert!(stock.unrecorded(now).is_empty(), "company may come");
+        assert_eq!(stored_ids(&stock.unrecorded(now + COMPANY)), [1]);
+        assert!(stock.unrecorded(now + COMPANY).is_empty());
+        let (_, batch) = stock.next_to_register(&HashSet::new(), false, now).unwrap();
+        assert_eq!(stored_ids(&batch), [2]);
     }
 
     #[test]

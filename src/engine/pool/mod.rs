@@ -163,7 +163,8 @@ impl Pool {
                 let outcome = outcome?;
                 self.stock.make_ready(outcome.onward);
                 self.stock.queued.extend(outcome.kept);
-                self.on_answer(outcome.until, outcome.trouble).await
+                self.on_call(outcome.until, outcome.answered, outcome.trouble)
+                    .await
             }
             Event::Transferred(taken, left) => {
                 self.under_way.transferring -= taken;
@@ -174,14 +175,16 @@ impl Pool {
                 self.under_way.registering.remove(&table);
                 let outcome = outcome?;
                 self.store(outcome.kept);
-                self.on_answer(outcome.until, outcome.trouble).await
+                self.on_call(outcome.until, outcome.answered, outcome.trouble)
+                    .await
             }
             Event::Reconciled(outcome) => {
                 self.under_way.reconciling = false;
                 let outcome = outcome?;
                 self.store(outcome.onward);
                 self.stock.unresolved.extend(outcome.kept);
-                self.on_answer(outcome.until, outcome.trouble).await
+                self.on_call(outcome.until, outcome.answered, outcome.trouble)
+                    .await
             }
             Event::Panicked => Err(JournalError::Rejected(
                 "a step of the engine panicked".into(),
@@ -236,9 +239,10 @@ impl Pool {
     }
 
     /// A step that calls the API came back, with or without trouble that concerns the others.
-    async fn on_answer(
+    async fn on_call(
         &mut self,
         until: Option<Timestamp>,
+        answered: bool,
         trouble: Option<batch::Trouble>,
     ) -> Recorded<()> {
         if let Some(at) = until {
@@ -246,6 +250,7 @@ impl Pool {
         }
         let before = self.condition.borrow().clone();
         match trouble {
+            None if !answered => {}
             None => {
                 self.pauses.api_is_well();
                 self.note(|condition| {
