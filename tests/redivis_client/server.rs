@@ -213,6 +213,7 @@ pub fn quick() -> Limits {
     Limits {
         request: Duration::from_millis(200),
         stall: Duration::from_millis(200),
+        source: Duration::from_millis(200),
         answer: Duration::from_millis(200),
         text: Duration::from_millis(100),
         ..Limits::default()
