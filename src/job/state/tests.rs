@@ -1,0 +1,150 @@
+//! Which moves are legal, and which are not.
+
+use super::*;
+
+fn reservation() -> Reservation {
+    let at = Timestamp::UNIX_EPOCH;
+    Reservation {
+        temp: TempUploadId::new("t"),
+        url: TempUrl::new("u"),
+        resumable: true,
+        at,
+    }
+}
+
+fn progress() -> Progress {
+    let opened_at = Timestamp::UNIX_EPOCH;
+    let hash = HashState::default();
+    let zero = ByteOffset::ZERO;
+    Progress {
+        session: SessionUrl::new("s"),
+        opened_at,
+        confirmed: zero,
+        bound: zero,
+        hash,
+    }
+}
+
+/// Every state, made by legal moves only.
+fn every_state() -> Vec<State> {
+    let sums = Sums {
+        crc32c: 0,
+        md5: None,
+    };
+    let at = Timestamp::UNIX_EPOCH;
+    let reserved = State::Queued.reserve(reservation()).unwrap();
+    let uploading = reserved.clone().open_session(progress()).unwrap();
+    let uploaded = uploading.clone().complete(sums).unwrap();
+    let registering = uploaded.clone().intend(at).unwrap();
+    let registered = registering.clone().register(RemoteId::new("r")).unwrap();
+    let done = registered.clone().finish().unwrap();
+    let parked = State::Queued.park(ParkReason::Refused).unwrap();
+    let superseded = State::Queued.supersede().unwrap();
+    let missing = State::Queued.miss().unwrap();
+    vec![
+        State::Queued,
+        reserved,
+        uploading,
+        uploaded,
+        registering,
+        registered,
+        done,
+        parked,
+        superseded,
+        missing,
+    ]
+}
+
+#[test]
+fn only_the_documented_moves_are_legal() {
+    type Move = fn(State) -> Moved;
+    let moves: [(&str, Move, &[&str]); 12] = [
+        (
+            "reserve",
+            |s| s.reserve(reservation()),
+            &["queued→reserved"],
+        ),
+        (
+            "open_session",
+            |s| s.open_session(progress()),
+            &["reserved→uploading"],
+        ),
+        (
+            "confirm",
+            |s| s.confirm(ByteOffset::ZERO, ByteOffset::ZERO, HashState::default()),
+            &["uploading→uploading"],
+        ),
+        ("lose_session", State::lose_session, &["uploading→reserved"]),
+        (
+            "renew",
+            State::renew,
+            &["reserved→queued", "uploading→queued", "uploaded→queued"],
+        ),
+        (
+            "complete",
+            |s| {
+                s.complete(Sums {
+                    crc32c: 1,
+                    md5: None,
+                })
+            },
+            &["reserved→uploaded", "uploading→uploaded"],
+        ),
+        (
+            "intend",
+            |s| s.intend(Timestamp::UNIX_EPOCH),
+            &["uploaded→registering", "registering→registering"],
+        ),
+        ("withdraw", State::withdraw, &["registering→uploaded"]),
+        (
+            "register",
+            |s| s.register(RemoteId::new("r")),
+            &["registering→registered"],
+        ),
+        ("finish", State::finish, &["registered→done"]),
+        (
+            "supersede",
+            State::supersede,
+            &[
+                "queued→superseded",
+                "reserved→superseded",
+                "uploading→superseded",
+                "parked→superseded",
+            ],
+        ),
+        (
+            "miss",
+            State::miss,
+            &["queued→missing", "reserved→missing", "uploading→missing"],
+        ),
+    ];
+    for (verb, step, want) in moves {
+        let legal: Vec<String> = every_state()
+            .into_iter()
+            .filter_map(|from| {
+                let name = from.name();
+                step(from).ok().map(|to| format!("{name}→{}", to.name()))
+            })
+            .collect();
+        assert_eq!(legal, want, "{verb}");
+    }
+}
+
+#[test]
+fn a_parked_job_remembers_an_unresolved_registration() {
+    let registering = every_state().remove(4);
+    let State::Registering(intent) = registering.clone() else {
+        unreachable!()
+    };
+    assert_eq!(
+        registering.park(ParkReason::Refused),
+        Ok(State::Parked(ParkReason::Refused, Some(intent)))
+    );
+}
+
+#[test]
+fn every_name_reads_back() {
+    for name in StateName::ALL {
+        assert_eq!(StateName::parse(name.as_str()), Some(*name));
+    }
+}
