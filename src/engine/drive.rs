@@ -276,7 +276,8 @@ impl Drive {
             return Ok(Some(Left::Over));
         }
         let (bound, hash) = (self.recorded_bound(), self.hasher.state());
-        self.worker.take(|state| state.confirm(at, bound, hash))?;
+        self.worker
+            .progress_unrecorded(|state| state.confirm(at, bound, hash))?;
         let entry = self.worker.entry(StateName::Uploading);
         let journal = self.worker.shared.journal.clone();
         self.recording = Some(tokio::spawn(async move {

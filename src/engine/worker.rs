@@ -63,8 +63,11 @@ impl Worker {
         self.job.failing_since = None;
     }
 
-    /// Makes a move that the caller records.
-    pub fn take(&mut self, step: impl FnOnce(State) -> Result<State, IllegalMove>) -> Recorded<()> {
+    /// As [`Worker::progress`], but the caller records it, by [`Worker::entry`].
+    pub fn progress_unrecorded(
+        &mut self,
+        step: impl FnOnce(State) -> Result<State, IllegalMove>,
+    ) -> Recorded<()> {
         self.forget_failures();
         self.job.state = step(self.job.state.clone()).map_err(|illegal| impossible(&illegal))?;
         Ok(())
@@ -135,12 +138,10 @@ impl Worker {
         let from = self.job.state.name();
         self.job.state = step(self.job.state.clone()).map_err(|illegal| impossible(&illegal))?;
         let entry = Entry {
-            job: self.job.clone(),
-            from,
             hold,
-            passed: &[],
             error,
             note: note.to_owned(),
+            ..self.entry(from)
         };
         let applied = self
             .shared
