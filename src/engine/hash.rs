@@ -1,21 +1,18 @@
 //! CRC32C and MD5, growing with the bytes that are sent.
 
-use md5::digest::Digest as _;
-use md5::digest::array::Array;
-use md5::digest::common::hazmat::SerializableState;
-
+use super::md5::Md5Sum;
 use crate::config::Verify;
-use crate::job::{ByteOffset, HashState, Md5, Sums};
+use crate::job::{ByteOffset, HashState, Sums};
 
-/// First byte of a stored state; another one means another layout.
-const LAYOUT: u8 = 1;
+/// First byte of a stored state; another one means another layout. 1 was that of another library.
+const LAYOUT: u8 = 2;
 
 /// Checksums of the first [`Hasher::at`] bytes of a file.
 #[derive(Clone)]
 pub(super) struct Hasher {
     at: u64,
     crc32c: u32,
-    md5: Option<md5::Md5>,
+    md5: Option<Md5Sum>,
 }
 
 impl Hasher {
@@ -24,7 +21,7 @@ impl Hasher {
         Self {
             at: 0,
             crc32c: 0,
-            md5: (verify == Verify::Md5).then(md5::Md5::new),
+            md5: (verify == Verify::Md5).then(Md5Sum::new),
         }
     }
 
@@ -44,13 +41,13 @@ impl Hasher {
 
     /// Parts with the md5, so that a thread of its own can compute it: it takes several times as
     /// long as everything else. To be given back with [`Hasher::with_md5`].
-    pub fn without_md5(mut self) -> (Self, Option<md5::Md5>) {
+    pub fn without_md5(mut self) -> (Self, Option<Md5Sum>) {
         let md5 = self.md5.take();
         (self, md5)
     }
 
     /// Takes the md5 back; it must have seen the same bytes.
-    pub fn with_md5(self, md5: Option<md5::Md5>) -> Self {
+    pub fn with_md5(self, md5: Option<Md5Sum>) -> Self {
         Self { md5, ..self }
     }
 
@@ -58,7 +55,7 @@ impl Hasher {
     pub fn sums(&self) -> Sums {
         Sums {
             crc32c: self.crc32c,
-            md5: self.md5.clone().map(|md5| Md5(md5.finalize().into())),
+            md5: self.md5.as_ref().map(Md5Sum::sum),
         }
     }
 
@@ -68,7 +65,7 @@ impl Hasher {
         state.extend_from_slice(&self.at.to_be_bytes());
         state.extend_from_slice(&self.crc32c.to_be_bytes());
         if let Some(md5) = &self.md5 {
-            state.extend_from_slice(&md5.serialize());
+            state.extend_from_slice(&md5.state());
         }
         HashState(state)
     }
@@ -82,12 +79,13 @@ impl Hasher {
         if *layout != LAYOUT {
             return None;
         }
+        let at = u64::from_be_bytes(*at);
         let md5 = match verify {
             Verify::Crc32c => None,
-            Verify::Md5 => Some(md5::Md5::deserialize(&Array::try_from(rest).ok()?).ok()?),
+            Verify::Md5 => Some(Md5Sum::restore(rest, at)?),
         };
         Some(Self {
-            at: u64::from_be_bytes(*at),
+            at,
             crc32c: u32::from_be_bytes(*crc32c),
             md5,
         })

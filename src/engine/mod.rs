@@ -17,6 +17,7 @@ mod condition;
 mod drive;
 mod hash;
 mod limiter;
+mod md5;
 mod pauses;
 mod plan;
 mod pool;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, poll_fn};
-use md5::Digest as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Folder;
