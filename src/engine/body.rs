@@ -18,13 +18,10 @@ use crate::redivis::UploadBody;
 pub(super) type Body = (UploadBody, oneshot::Receiver<Hasher>);
 
 /// All bytes of a small file, which were read and summed already.
-pub(super) async fn whole(shared: &Shared, bytes: Bytes, hasher: Hasher) -> Body {
+pub(super) async fn whole(shared: &Shared, bytes: Bytes) -> UploadBody {
     shared.limiter.pass(bytes.len() as u64).await;
     count(shared, &bytes);
-    let (give, summed) = oneshot::channel();
-    // both ends are here
-    let _ = give.send(hasher);
-    (UploadBody::whole(bytes), summed)
+    UploadBody::whole(bytes)
 }
 
 /// The `len` bytes from where the hasher is, read on the way.

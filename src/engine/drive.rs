@@ -3,92 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use super::body::{self, Body};
+use super::answer::reply;
+use super::body;
 use super::hash::Hasher;
 use super::source::{Source, Unfit};
 use super::worker::{Left, Trouble, Worker};
-use super::{Folder, Recorded};
-use crate::config::Verify;
-use crate::job::{
-    ByteOffset, Job, ParkReason, Progress, Reservation, SessionUrl, State, StateName, printable,
-};
+use super::{Recorded, blocking};
+use crate::job::{ByteOffset, Progress, Reservation, SessionUrl, State, StateName, printable};
 use crate::journal::JournalError;
-use crate::redivis::{self, session_from};
-use crate::transfer::{CHUNK_QUANTUM, Cause, Evidence, Reply, Request, Resume, Upload, Verdict};
-
-/// Files up to this many bytes are read at once: one read, one write, no thread in between.
-const SMALL: u64 = 256 * 1024;
-
-impl Worker {
-    /// Sends the job's bytes until they are stored or something is in the way.
-    pub async fn transfer(mut self) -> Recorded<Left> {
-        let Some(folder) = self.shared.folders.get(&self.job.watch).cloned() else {
-            let why = "its watch is no longer in the configuration";
-            return self.end(|state| state.park(ParkReason::NoWatch), why).await;
-        };
-        let (job, verify) = (self.job.clone(), self.shared.transfer.verify);
-        match blocking(move || open(&folder, &job, verify)).await? {
-            Ok((source, whole)) => Drive::new(self, source, whole).run().await,
-            Err(unfit) => self.unfit(unfit).await,
-        }
-    }
-
-    async fn unfit(&mut self, unfit: Unfit) -> Recorded<Left> {
-        match unfit {
-            Unfit::Gone => self.end(State::miss, "the file is gone").await,
-            Unfit::Changed => {
-                self.end(
-                    State::supersede,
-                    "the file changed before all of it was stored",
-                )
-                .await
-            }
-            Unfit::HardLink(links) => {
-                let why = format!(
-                    "the file has {links} names (hard links), so it may be somebody else's; \
-                     remove the others, or set allow_hard_links = true for this watch"
-                );
-                self.end(|state| state.park(ParkReason::HardLink), &why)
-                    .await
-            }
-            Unfit::NotAFile(kind) => {
-                let why = format!("the path leads to {kind}, not to a regular file");
-                self.end(|state| state.park(ParkReason::NotAFile), &why)
-                    .await
-            }
-            Unfit::Denied => {
-                let why = "the file may not be read: give the daemon's user read permission";
-                self.end(|state| state.park(ParkReason::Unreadable), why)
-                    .await
-            }
-            Unfit::Later(why) => self.back_off(Ok, &why, None, Trouble::Own).await,
-        }
-    }
-}
-
-/// A small file's bytes and their checksums.
-type Whole = (Bytes, Hasher);
-
-/// Opens the job's file, and reads it if it is small. Blocks.
-fn open(folder: &Folder, job: &Job, verify: Verify) -> Result<(Source, Option<Whole>), Unfit> {
-    let source = Source::open(folder, job)?;
-    let is_small = job.seen.size <= SMALL && matches!(job.state, State::Reserved(..));
-    if !is_small {
-        return Ok((source, None));
-    }
-    let mut hasher = Hasher::new(verify);
-    match source.read_whole(&mut hasher) {
-        Ok(bytes) => Ok((source, Some((bytes, hasher)))),
-        Err(error) => Err(source.unreadable(&error)),
-    }
-}
+use crate::redivis;
+use crate::transfer::{CHUNK_QUANTUM, Evidence, Request, Resume, Upload, Verdict};
 
 /// An upload in progress.
-struct Drive {
+pub(super) struct Drive {
     worker: Worker,
     source: Source,
     upload: Upload,
@@ -96,10 +26,8 @@ struct Drive {
     hasher: Hasher,
     /// Checksums up to the end of the request in flight, once its bytes were read.
     ahead: Option<Hasher>,
-    /// All bytes, if they are few and to be sent at once.
-    whole: Option<Whole>,
     /// Counts the files that are streamed; small ones are not.
-    _stream: Option<Arc<()>>,
+    _stream: Arc<()>,
     /// The record of the last confirmed offset, on its way to disk.
     recording: Option<JoinHandle<Recorded<bool>>>,
     /// `Retry-After` of the last answer.
@@ -107,7 +35,8 @@ struct Drive {
 }
 
 impl Drive {
-    fn new(worker: Worker, source: Source, whole: Option<Whole>) -> Self {
+    /// Of a job that is reserved or uploading.
+    pub fn new(worker: Worker, source: Source) -> Self {
         let verify = worker.shared.transfer.verify;
         let (size, troubles) = (worker.job.seen.size, worker.job.troubles);
         let chunk = worker.shared.transfer.chunk_size.max(CHUNK_QUANTUM);
@@ -128,21 +57,20 @@ impl Drive {
             }
             _ => Upload::plain(size, troubles),
         };
-        let stream = whole.is_none().then(|| Arc::clone(&worker.shared.streams));
         Self {
-            _stream: stream,
+            _stream: Arc::clone(&worker.shared.streams),
             worker,
             source,
             upload,
             hasher,
             ahead: None,
-            whole,
             recording: None,
             pause: None,
         }
     }
 
-    async fn run(mut self) -> Recorded<Left> {
+    /// Sends the job's bytes until they are stored or something is in the way.
+    pub async fn run(mut self) -> Recorded<Left> {
         loop {
             if let Some(left) = self.turn().await? {
                 return Ok(left);
@@ -169,7 +97,7 @@ impl Drive {
                 }
                 let verdict = self.upload.on_lost(lost.why.clone());
                 if !lost.reached {
-                    let trouble = Trouble::UploadServer(lost.why, None);
+                    let trouble = Trouble::of_lost(&lost);
                     return self.leave(verdict, trouble).await.map(Some);
                 }
                 verdict
@@ -216,7 +144,9 @@ impl Drive {
         Ok(match (self.upload.request(), &self.worker.job.state) {
             (Request::PutWhole, State::Reserved(Reservation { url, .. })) => {
                 let url = url.clone();
-                let (body, summed) = self.whole_body().await;
+                let hasher = Hasher::new(self.worker.shared.transfer.verify);
+                let (body, summed) =
+                    body::streamed(&self.worker.shared, &self.source, hasher, size);
                 let reply = client.put_whole(&url, body).await;
                 self.ahead = summed.await.ok();
                 reply
@@ -240,15 +170,6 @@ impl Drive {
                 return Err(JournalError::Rejected(what));
             }
         })
-    }
-
-    async fn whole_body(&mut self) -> Body {
-        let shared = &self.worker.shared;
-        if let Some((bytes, hasher)) = self.whole.take() {
-            return body::whole(shared, bytes, hasher).await;
-        }
-        let hasher = Hasher::new(shared.transfer.verify);
-        body::streamed(shared, &self.source, hasher, self.worker.job.seen.size)
     }
 
     // ---- what the server said
@@ -325,7 +246,7 @@ impl Drive {
         }
         let sums = self.hasher.sums();
         if let Err(discrepancy) = evidence.proves(size, &sums) {
-            tracing::error!(job = %self.worker.job.id, path = %printable(&self.worker.job.path), %discrepancy, "the upload server stored something else");
+            self.worker.tell_discrepancy(&discrepancy);
             let verdict = self.upload.on_discrepancy(discrepancy.to_string());
             self.worker.job.troubles = self.upload.troubles();
             return self.leave(verdict, Trouble::Own).await;
@@ -334,9 +255,7 @@ impl Drive {
             return Ok(Left::Over);
         }
         if matches!(self.worker.job.state, State::Reserved(..)) {
-            // cheap to send again: recorded together with many others, before it is registered
-            self.worker.forget_failures();
-            return Ok(Left::Stored(Box::new(self.worker.job.clone()), Some(sums)));
+            return Ok(self.worker.stored_unrecorded(sums));
         }
         let applied = self.worker.progress(|state| state.complete(sums), "");
         Ok(if applied.await? {
@@ -368,63 +287,6 @@ impl Drive {
         if !self.recorded().await? {
             return Ok(Left::Over);
         }
-        let (worker, pause) = (&mut self.worker, self.pause);
-        match verdict {
-            Verdict::BackOff(cause) => {
-                let trouble = match &cause {
-                    Cause::Busy(429 | 503, text) => Trouble::UploadServer(text.clone(), pause),
-                    _ => trouble,
-                };
-                worker
-                    .back_off(Ok, &cause.to_string(), pause, trouble)
-                    .await
-            }
-            Verdict::NewSession(cause) => {
-                worker
-                    .back_off(State::lose_session, &cause.to_string(), None, trouble)
-                    .await
-            }
-            Verdict::NewTempUpload(cause) => {
-                worker
-                    .back_off(State::renew, &explained(&cause), None, trouble)
-                    .await
-            }
-            Verdict::Park(reason, cause) => {
-                worker
-                    .end(|state| state.park(reason), &cause.to_string())
-                    .await
-            }
-            other => Err(JournalError::Rejected(format!(
-                "{other:?} is no reason to leave"
-            ))),
-        }
+        self.worker.leave(verdict, trouble, self.pause).await
     }
-}
-
-/// A 401 from an upload host has one likely reason, and one key that helps.
-fn explained(cause: &Cause) -> String {
-    match cause {
-        Cause::Refused(401 | 403, _) => format!(
-            "{cause}; if that host wants the Redivis token, name its origin in redivis.send_token_to"
-        ),
-        _ => cause.to_string(),
-    }
-}
-
-fn reply(answer: redivis::Answer) -> Reply {
-    let hashes = answer.goog_hash.iter().map(String::as_str);
-    Reply {
-        status: answer.status,
-        evidence: Evidence::from_headers(hashes, answer.stored_length),
-        session: answer.location.as_deref().and_then(session_from),
-        range: answer.range,
-        text: answer.text,
-    }
-}
-
-/// Runs what may wait for the disk where waiting is allowed.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Recorded<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| JournalError::Closed)
 }

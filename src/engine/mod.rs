@@ -11,16 +11,20 @@
 //! Never here: SQL, HTTP details, or waiting inside a worker. A job that fails is given back
 //! to the journal with the time of its next attempt.
 
+mod answer;
 mod batch;
 mod body;
 mod condition;
 mod drive;
 mod hash;
+mod leave;
 mod limiter;
+mod lot;
 mod md5;
 mod pauses;
 mod plan;
 mod pool;
+mod put;
 mod rate;
 mod reconcile;
 mod register;
@@ -109,3 +113,10 @@ impl Shared {
 
 /// The journal failed: the engine cannot go on, since it must not act on what is not recorded.
 type Recorded<T> = Result<T, JournalError>;
+
+/// Runs what may wait for the disk where waiting is allowed.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Recorded<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| JournalError::Closed)
+}

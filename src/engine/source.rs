@@ -11,7 +11,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, poll_fn};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Folder;
 use super::hash::Hasher;
 use crate::beneath::{self, OpenError, Root};
 use crate::job::{ByteOffset, Fingerprint, Job};
@@ -51,10 +50,8 @@ pub(super) enum Unfit {
 }
 
 impl Source {
-    /// Opens the job's file, if it still is the version that the job is about.
-    pub fn open(folder: &Folder, job: &Job) -> Result<Self, Unfit> {
-        let root = Root::open(&folder.path)
-            .map_err(|error| Unfit::Later(format!("the drop folder cannot be opened: {error}")))?;
+    /// Opens the job's file below its drop folder, if it still is the version that the job is about.
+    pub fn open(root: &Root, job: &Job, allow_hard_links: bool) -> Result<Self, Unfit> {
         let open = root.open_file(&job.path).map_err(|error| match error {
             OpenError::Gone => Unfit::Gone,
             OpenError::NotAFile(kind) => Unfit::NotAFile(kind.to_string()),
@@ -64,7 +61,7 @@ impl Source {
         if open.seen != job.seen {
             return Err(Unfit::Changed);
         }
-        if open.links > 1 && !folder.allow_hard_links {
+        if open.links > 1 && !allow_hard_links {
             return Err(Unfit::HardLink(open.links));
         }
         Ok(Self {
@@ -104,11 +101,17 @@ impl Source {
         }
     }
 
-    /// All bytes at once, for small files. Blocks.
-    pub fn read_whole(&self, hasher: &mut Hasher) -> io::Result<Bytes> {
-        let size = usize::try_from(self.version.size).map_err(io::Error::other)?;
-        let mut bytes = vec![0; size];
-        self.file.read_exact_at(&mut bytes, 0)?;
+    /// All bytes at once, for small files, and the last look: what was read is whole, and of this
+    /// version, whatever becomes of the file while it is sent. Blocks.
+    pub fn read_whole(&self, hasher: &mut Hasher) -> Result<Bytes, Unfit> {
+        let read = || {
+            let size = usize::try_from(self.version.size).map_err(io::Error::other)?;
+            let mut bytes = vec![0; size];
+            self.file.read_exact_at(&mut bytes, 0)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|error| self.unreadable(&error))?;
+        self.look_again()?;
         hasher.update(&bytes);
         Ok(bytes.into())
     }

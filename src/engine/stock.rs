@@ -12,8 +12,14 @@ use crate::redivis::BATCH_LIMIT;
 /// Bytes that are reserved at a time: about what a fast link moves while a temporary upload stays
 /// fresh. One file more is always allowed.
 const RESERVED_BYTES: u64 = 4 << 30;
+/// Reserved at first: enough that the workers are busy until the next batch is there.
+const FIRST_BATCH: usize = 256;
+/// Fewer files are not registered by themselves while others are on their way: each call counts.
+const LEAST_OF_SEVERAL: usize = 100;
 /// A worker carries one large file, or so many small ones: they are mostly waiting for answers.
 pub(super) const SHARES: usize = 16;
+/// Small files that begin together.
+pub(super) const MOST_IN_A_LOT: usize = SHARES;
 /// A file takes one share for each of these bytes, up to a whole worker.
 const SHARE_BYTES: u64 = 16 * 1024;
 /// Stored files wait this long for company before they are registered while others are in flight.
@@ -49,13 +55,30 @@ impl Stock {
         }
     }
 
-    /// The next job to transfer, if it takes no more than `free` shares.
-    pub fn next_to_transfer(&mut self, free: usize) -> Option<Job> {
-        let job = self
-            .ready
-            .pop_front_if(|job| shares(job.seen.size) <= free)?;
-        self.ready_bytes = self.ready_bytes.saturating_sub(job.seen.size);
-        Some(job)
+    /// The next jobs to transfer together, if they take no more than `free` shares: a large one, or several
+    /// small ones. Empty when there is none, or when it pays to wait until more can begin together.
+    pub fn next_lot(&mut self, mut free: usize) -> Vec<Job> {
+        let mut lot = Vec::new();
+        if free < MOST_IN_A_LOT / 2 && self.ready.len() > free {
+            return lot;
+        }
+        while lot.len() < MOST_IN_A_LOT {
+            let fits = |job: &mut Job| {
+                let shares = shares(job.seen.size);
+                shares <= free && (shares < SHARES || lot.is_empty())
+            };
+            let Some(job) = self.ready.pop_front_if(fits) else {
+                break;
+            };
+            self.ready_bytes = self.ready_bytes.saturating_sub(job.seen.size);
+            let taken = shares(job.seen.size);
+            free -= taken;
+            lot.push(job);
+            if taken == SHARES {
+                break;
+            }
+        }
+        lot
     }
 
     /// Whether jobs wait for a worker.
@@ -63,9 +86,14 @@ impl Stock {
         !self.ready.is_empty()
     }
 
-    /// Whether so little waits that workers with `capacity` shares may soon stand idle.
+    /// Jobs that wait for a worker.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether so little waits that workers with `capacity` shares may stand idle before more is reserved.
     pub fn runs_low(&self, capacity: usize) -> bool {
-        self.ready.len() < capacity && self.ready_bytes < RESERVED_BYTES
+        self.ready.len() < 2 * capacity && self.ready_bytes < RESERVED_BYTES
     }
 
     /// A job whose bytes are stored.
@@ -75,8 +103,14 @@ impl Stock {
         self.stored.entry(table).or_default().push(stored);
     }
 
-    /// The next jobs to reserve: of one table, as many as can be sent soon.
-    pub fn next_to_reserve(&mut self) -> Vec<Job> {
+    /// The next jobs to reserve: of one table, as many as can be sent soon. While nothing can be sent yet,
+    /// few, so that sending begins early.
+    pub fn next_to_reserve(&mut self, sends: bool) -> Vec<Job> {
+        let most = if sends || self.has_ready() {
+            BATCH_LIMIT
+        } else {
+            FIRST_BATCH
+        };
         let Some(table) = self.queued.front().map(|job| job.table.clone()) else {
             return Vec::new();
         };
@@ -84,7 +118,7 @@ impl Stock {
         let mut bytes = 0_u64;
         let mut others = VecDeque::new();
         while let Some(job) = self.queued.pop_front() {
-            if job.table != table || batch.len() == BATCH_LIMIT || bytes > RESERVED_BYTES {
+            if job.table != table || batch.len() == most || bytes > RESERVED_BYTES {
                 others.push_back(job);
             } else {
                 bytes = bytes.saturating_add(job.seen.size);
@@ -106,17 +140,21 @@ impl Stock {
         batch
     }
 
-    /// The next jobs to register, of a table that is not `busy`, once they are a full batch, have
-    /// waited for company, or none is to be expected.
+    /// The next jobs to register, of a table that is not `busy`: a full batch, or what has waited for
+    /// company, or what has no more company to expect than it has already. So the batches get
+    /// smaller towards an end, and there is little left to do when the last file is stored.
+    ///
+    /// `company`: how many more may soon be stored.
     pub fn next_to_register(
         &mut self,
         busy: &HashSet<String>,
-        company_comes: bool,
+        company: usize,
         now: Instant,
     ) -> Option<(String, Vec<Stored>)> {
         let waited = self.register_by().is_some_and(|by| by <= now);
         let table = self.stored.iter().find_map(|(table, jobs)| {
-            let enough = jobs.len() >= BATCH_LIMIT || waited || !company_comes;
+            let most = jobs.len() >= company.max(LEAST_OF_SEVERAL);
+            let enough = jobs.len() >= BATCH_LIMIT || waited || company == 0 || most;
             (enough && !busy.contains(table)).then(|| table.clone())
         })?;
         let (batch, others) = distinct_names(self.stored.remove(&table)?);
@@ -202,16 +240,27 @@ mod tests {
             job(3, "a", "3", big),
             job(4, "a", "4", 1),
         ]);
-        assert_eq!(ids(&stock.next_to_reserve()), [1, 3]);
-        assert_eq!(ids(&stock.next_to_reserve()), [2]);
-        assert_eq!(ids(&stock.next_to_reserve()), [4]);
-        assert!(stock.next_to_reserve().is_empty());
+        assert_eq!(ids(&stock.next_to_reserve(true)), [1, 3]);
+        assert_eq!(ids(&stock.next_to_reserve(true)), [2]);
+        assert_eq!(ids(&stock.next_to_reserve(true)), [4]);
+        assert!(stock.next_to_reserve(true).is_empty());
         let many = i64::try_from(BATCH_LIMIT).unwrap() + 1;
         stock
             .queued
             .extend((0..many).map(|id| job(id, "a", "x", 1)));
-        assert_eq!(stock.next_to_reserve().len(), BATCH_LIMIT);
-        assert_eq!(stock.next_to_reserve().len(), 1);
+        assert_eq!(stock.next_to_reserve(true).len(), BATCH_LIMIT);
+        assert_eq!(stock.next_to_reserve(true).len(), 1);
+    }
+
+    #[test]
+    fn the_first_batch_is_small_so_that_sending_begins_early() {
+        let mut stock = Stock::default();
+        let many = i64::try_from(2 * BATCH_LIMIT).unwrap();
+        let jobs = (0..many).map(|id| job(id, "a", "x", 1));
+        stock.queued.extend(jobs);
+        assert_eq!(stock.next_to_reserve(false).len(), FIRST_BATCH);
+        stock.make_ready([job(1, "a", "1", 1)]);
+        assert_eq!(stock.next_to_reserve(false).len(), BATCH_LIMIT);
     }
 
     fn stored(id: i64, name: &str) -> Stored {
@@ -227,10 +276,24 @@ mod tests {
         let sizes = [0, 4096, SHARE_BYTES, 4 * SHARE_BYTES, 1 << 20, u64::MAX];
         assert_eq!(sizes.map(shares), [1, 1, 2, 5, SHARES, SHARES]);
         let mut stock = Stock::default();
-        stock.make_ready([job(1, "a", "1", 1 << 20), job(2, "a", "2", 1)]);
-        assert!(stock.next_to_transfer(SHARES - 1).is_none(), "in order");
-        assert_eq!(stock.next_to_transfer(SHARES).unwrap().id.0, 1);
-        assert_eq!(stock.next_to_transfer(1).unwrap().id.0, 2);
+        let medium = 64 * 1024;
+        let jobs = [(1, 1 << 20), (2, 1), (3, medium), (4, 1), (5, 1 << 20)];
+        stock.make_ready(jobs.map(|(id, size)| job(id, "a", "x", size)));
+        assert!(stock.next_lot(SHARES - 1).is_empty(), "in order");
+        assert_eq!(ids(&stock.next_lot(SHARES)), [1]);
+        assert_eq!(ids(&stock.next_lot(SHARES)), [2, 3, 4]);
+        assert_eq!(ids(&stock.next_lot(8 * SHARES)), [5]);
+        assert!(stock.next_lot(SHARES).is_empty());
+    }
+
+    #[test]
+    fn small_files_begin_several_together() {
+        let mut stock = Stock::default();
+        stock.make_ready((0..20).map(|id| job(id, "a", "x", 1)));
+        assert!(stock.next_lot(MOST_IN_A_LOT / 2 - 1).is_empty(), "waits");
+        assert_eq!(stock.next_lot(MOST_IN_A_LOT / 2).len(), MOST_IN_A_LOT / 2);
+        assert_eq!(stock.next_lot(10).len(), 10);
+        assert_eq!(stock.next_lot(2).len(), 2, "the last ones do not wait");
     }
 
     #[test]
@@ -239,9 +302,11 @@ mod tests {
         assert!(stock.runs_low(1));
         stock.make_ready([job(1, "a", "1", RESERVED_BYTES)]);
         assert!(!stock.runs_low(1000));
-        stock.next_to_transfer(SHARES);
+        stock.next_lot(SHARES);
         assert!(stock.runs_low(1000));
         stock.make_ready([job(2, "a", "2", 1)]);
+        assert!(stock.runs_low(1));
+        stock.make_ready([job(3, "a", "3", 1)]);
         assert!(!stock.runs_low(1));
     }
 
@@ -251,12 +316,27 @@ mod tests {
         let none = HashSet::new();
         let mut stock = Stock::default();
         stock.store(stored(1, "1"), now);
-        assert!(stock.next_to_register(&none, true, now).is_none());
-        let (table, batch) = stock.next_to_register(&none, false, now).unwrap();
+        assert!(stock.next_to_register(&none, 1, now).is_none());
+        let (table, batch) = stock.next_to_register(&none, 0, now).unwrap();
         assert_eq!((table.as_str(), stored_ids(&batch)), ("a", vec![1]));
         stock.store(stored(2, "2"), now);
-        assert!(stock.next_to_register(&none, true, now + COMPANY).is_some());
+        assert!(stock.next_to_register(&none, 1, now + COMPANY).is_some());
         assert_eq!(stock.register_by(), None);
+    }
+
+    #[test]
+    fn towards_the_end_files_are_registered_when_as_many_are_still_to_come() {
+        let now = Instant::now();
+        let none = HashSet::new();
+        let mut stock = Stock::default();
+        for id in 0..100 {
+            stock.store(stored(id, &id.to_string()), now);
+        }
+        assert!(stock.next_to_register(&none, 101, now).is_none());
+        let (_, batch) = stock.next_to_register(&none, 100, now).unwrap();
+        assert_eq!(batch.len(), 100);
+        stock.store(stored(1, "1"), now);
+        assert!(stock.next_to_register(&none, 1, now).is_none(), "too few");
     }
 
     #[test]
@@ -274,7 +354,7 @@ mod tests {
         assert!(stock.unrecorded(now).is_empty(), "company may come");
         assert_eq!(stored_ids(&stock.unrecorded(now + COMPANY)), [1]);
         assert!(stock.unrecorded(now + COMPANY).is_empty());
-        let (_, batch) = stock.next_to_register(&HashSet::new(), false, now).unwrap();
+        let (_, batch) = stock.next_to_register(&HashSet::new(), 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [2]);
     }
 
@@ -286,11 +366,11 @@ mod tests {
             stock.store(stored(id, name), now);
         }
         let busy = HashSet::from(["a".to_owned()]);
-        assert!(stock.next_to_register(&busy, false, now).is_none());
+        assert!(stock.next_to_register(&busy, 0, now).is_none());
         let none = HashSet::new();
-        let (_, batch) = stock.next_to_register(&none, false, now).unwrap();
+        let (_, batch) = stock.next_to_register(&none, 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [1, 2]);
-        let (_, batch) = stock.next_to_register(&none, false, now).unwrap();
+        let (_, batch) = stock.next_to_register(&none, 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [3]);
     }
 }

@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Recorded, Shared, retry};
 use crate::job::{IllegalMove, Job, ParkReason, State, StateName, Sums, printable};
 use crate::journal::{Entry, Hold, JournalError};
+use crate::redivis::Lost;
+use crate::transfer::Discrepancy;
 
 /// A claimed job and the means to carry it on.
 pub(super) struct Worker {
@@ -36,6 +38,17 @@ pub(super) enum Trouble {
     UploadServer(String, Option<Duration>),
 }
 
+impl Trouble {
+    /// Of a request without an answer.
+    pub fn of_lost(lost: &Lost) -> Self {
+        if lost.reached {
+            Self::Own
+        } else {
+            Self::UploadServer(lost.why.clone(), None)
+        }
+    }
+}
+
 impl Worker {
     /// Makes a move and records it; the job stays in hand. `false`: the journal no longer had it
     /// in that state (a newer version took over), and it must be dropped.
@@ -61,6 +74,19 @@ impl Worker {
     pub fn forget_failures(&mut self) {
         self.job.attempts = 0;
         self.job.failing_since = None;
+    }
+
+    /// All bytes of a plain upload are stored and proven. That is cheap to do again, so it is recorded
+    /// together with many others, before they are registered.
+    pub fn stored_unrecorded(&mut self, sums: Sums) -> Left {
+        self.forget_failures();
+        Left::Stored(Box::new(self.job.clone()), Some(sums))
+    }
+
+    /// The server has something else than was sent.
+    pub fn tell_discrepancy(&self, discrepancy: &Discrepancy) {
+        let path = printable(&self.job.path);
+        tracing::error!(job = %self.job.id, watch = %self.job.watch, %path, %discrepancy, "the upload server stored something else");
     }
 
     /// As [`Worker::progress`], but the caller records it, by [`Worker::entry`].

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::batch::{self, Outcome};
 use super::condition::{Account, Condition};
+use super::lot::Carried;
 use super::pauses::Pauses;
 use super::rate::Rate;
 use super::register::Stored;
@@ -27,6 +28,8 @@ use crate::redivis::Client;
 
 /// Calls to the API that are on their way at shutdown may end for this long.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Reports that are taken in before anything new is started.
+const AT_ONCE: usize = 64;
 /// The journal is asked again at least this often, should a clock have jumped.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
@@ -51,8 +54,7 @@ impl Pulse {
 #[derive(Debug)]
 enum Event {
     Reserved(Recorded<Outcome>),
-    /// With the shares that it took.
-    Transferred(usize, Recorded<Left>),
+    Transferred(Vec<Carried>),
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
@@ -79,7 +81,8 @@ struct Pool {
 /// Steps that have begun and not reported yet.
 #[derive(Debug, Default)]
 struct UnderWay {
-    reserving: bool,
+    /// Jobs that are being reserved.
+    reserving: usize,
     reconciling: bool,
     /// Shares of the workers that are taken.
     transferring: usize,
@@ -129,14 +132,18 @@ impl Engine {
 impl Pool {
     async fn run(mut self, stop: CancellationToken) -> Recorded<()> {
         let mut news = self.shared.journal.news();
+        let mut happened = Vec::with_capacity(AT_ONCE);
         loop {
+            for event in happened.drain(..) {
+                self.on_event(event).await?;
+            }
             let began = Instant::now();
             self.on_time(began);
             self.start_what_may_start(&stop).await?;
             let wake = self.wake(began);
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(event) = self.events.recv() => self.on_event(event).await?,
+                _ = self.events.recv_many(&mut happened, AT_ONCE) => {}
                 _ = news.changed() => drop(self.unexhausted.insert(Queue::Queued)),
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -159,16 +166,18 @@ impl Pool {
     async fn on_event(&mut self, event: Event) -> Recorded<()> {
         match event {
             Event::Reserved(outcome) => {
-                self.under_way.reserving = false;
+                self.under_way.reserving = 0;
                 let outcome = outcome?;
                 self.stock.make_ready(outcome.onward);
                 self.stock.queued.extend(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
                     .await
             }
-            Event::Transferred(taken, left) => {
-                self.under_way.transferring -= taken;
-                self.on_transferred(left?);
+            Event::Transferred(carried) => {
+                for (taken, left) in carried {
+                    self.under_way.transferring -= taken;
+                    self.on_transferred(left?);
+                }
                 Ok(())
             }
             Event::Registered(table, outcome) => {
@@ -305,14 +314,18 @@ impl Pool {
         self.shared.transfer.workers * stock::SHARES
     }
 
-    /// Whether more files will be stored soon.
-    fn company_comes(&self) -> bool {
+    /// How many more files may soon be stored, at most; many if the journal may have more.
+    fn company(&self) -> usize {
         let UnderWay {
             reserving,
             transferring,
             ..
         } = self.under_way;
-        reserving || transferring > 0 || self.stock.has_ready()
+        let on_the_way = reserving + transferring + self.stock.ready();
+        if on_the_way > 0 && self.unexhausted.contains(&Queue::Queued) {
+            return usize::MAX;
+        }
+        on_the_way + self.stock.queued.len()
     }
 
     fn delay(&self, failures: u32) -> Duration {
@@ -331,7 +344,7 @@ impl Pool {
 
     /// When something may be startable that was not in the turn that `began` then.
     fn wake(&self, began: Instant) -> Instant {
-        let company = self.stock.register_by().filter(|_| self.company_comes());
+        let company = self.stock.register_by().filter(|_| self.company() > 0);
         let rate = self.rate.next_reading(self.under_way.transferring > 0);
         // times that had passed when this turn began were acted upon in it; one that passed
         // since may have come too late for that, and needs another turn at once

@@ -1,16 +1,16 @@
 //! What may start now: claims, and the steps of the three stages.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Pool};
 use crate::engine::plan::{self, Step};
-use crate::engine::worker::{Left, Worker};
-use crate::engine::{Recorded, batch, reconcile, register, reserve, stock};
+use crate::engine::{Recorded, batch, lot, reconcile, register, reserve, stock};
 use crate::job::Job;
 use crate::journal::Queue;
 use crate::redivis::BATCH_LIMIT;
@@ -90,12 +90,12 @@ impl Pool {
     fn start_reserving(&mut self) {
         let now = Instant::now();
         let wanted = self.stock.runs_low(self.capacity()) && self.pauses.may_upload(now);
-        if self.under_way.reserving || !wanted || !self.pauses.may_call(now) {
+        if self.under_way.reserving > 0 || !wanted || !self.pauses.may_call(now) {
             return;
         }
-        let batch = self.stock.next_to_reserve();
+        let batch = self.stock.next_to_reserve(self.under_way.transferring > 0);
         if !batch.is_empty() {
-            self.under_way.reserving = true;
+            self.under_way.reserving = batch.len();
             self.pauses.called();
             let step = reserve::reserve(self.shared.clone(), batch, self.api_delay());
             self.start(async { Event::Reserved(step.await) });
@@ -117,10 +117,10 @@ impl Pool {
 
     fn start_registering(&mut self) {
         let now = Instant::now();
-        let company_comes = self.company_comes();
+        let company = self.company();
         while self.pauses.may_call(now) {
             let busy = &self.under_way.registering;
-            let Some((table, batch)) = self.stock.next_to_register(busy, company_comes, now) else {
+            let Some((table, batch)) = self.stock.next_to_register(busy, company, now) else {
                 return;
             };
             self.under_way.registering.insert(table.clone());
@@ -145,40 +145,50 @@ impl Pool {
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
         while self.pauses.may_upload(Instant::now()) {
-            let free = self.capacity() - self.under_way.transferring;
-            let Some(job) = self.stock.next_to_transfer(free) else {
+            let mut lot = self
+                .stock
+                .next_lot(self.capacity() - self.under_way.transferring);
+            if lot.is_empty() {
                 break;
-            };
-            if plan::next(&job, Timestamp::now()) == Step::Renew {
-                stale.push(job);
-            } else {
-                self.start_transfer(job, stop.clone());
+            }
+            let now = Timestamp::now();
+            // they waited too long behind others
+            stale.extend(lot.extract_if(.., |job| plan::next(job, now) == Step::Renew));
+            if !lot.is_empty() {
+                self.start_lot(lot, stop.clone());
             }
         }
-        // they waited too long behind others
         self.renew(stale).await
     }
 
-    fn start_transfer(&mut self, job: Job, stop: CancellationToken) {
-        let taken = stock::shares(job.seen.size);
+    fn start_lot(&mut self, lot: Vec<Job>, stop: CancellationToken) {
+        let taken: usize = lot.iter().map(|job| stock::shares(job.seen.size)).sum();
         self.under_way.transferring += taken;
-        let shared = self.shared.clone();
-        self.start(async move {
-            let worker = Worker { shared, job };
-            let left = tokio::select! {
-                () = stop.cancelled() => Ok(Left::Over),
-                left = worker.transfer() => left,
-            };
-            Event::Transferred(taken, left)
+        let (shared, report) = (self.shared.clone(), self.report.clone());
+        self.watch_over(async move {
+            let mut carried = pin!(lot::carry(shared, lot));
+            while let Some(Some(carried)) = stop.run_until_cancelled(carried.next()).await {
+                // at shutdown nobody listens any more; the journal has what was recorded
+                let _ = report.send(Event::Transferred(carried)).await;
+            }
         });
     }
 
+    /// Begins a step that ends with one report.
     fn start(&self, step: impl Future<Output = Event> + Send + 'static) {
         let report = self.report.clone();
+        self.watch_over(async move {
+            // as above
+            let _ = report.send(step.await).await;
+        });
+    }
+
+    fn watch_over(&self, step: impl Future<Output = ()> + Send + 'static) {
+        let report = self.report.clone();
         self.tasks.spawn(async move {
-            let event = AssertUnwindSafe(step).catch_unwind().await;
-            // at shutdown nobody listens any more; the journal has what was recorded
-            let _ = report.send(event.unwrap_or(Event::Panicked)).await;
+            if AssertUnwindSafe(step).catch_unwind().await.is_err() {
+                let _ = report.send(Event::Panicked).await;
+            }
         });
     }
 }
