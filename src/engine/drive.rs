@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::body::{self, Body};
@@ -31,7 +30,8 @@ impl Worker {
             return self.end(|state| state.park(ParkReason::NoWatch), why).await;
         };
         let (job, verify) = (self.job.clone(), self.shared.transfer.verify);
-        match blocking(move || open(&folder, &job, verify)).await? {
+        let reading = self.shared.surroundings.reading;
+        match reading.run(move || open(&folder, &job, verify)).await? {
             Ok((source, whole)) => Drive::new(self, source, whole).run().await,
             Err(unfit) => self.unfit(unfit).await,
         }
@@ -257,7 +257,7 @@ impl Drive {
         self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         let progress = Progress {
             session,
-            opened_at: Timestamp::now(),
+            opened_at: self.worker.shared.now(),
             confirmed: ByteOffset::ZERO,
             bound: self.recorded_bound(),
             hash: self.hasher.state(),
@@ -279,9 +279,9 @@ impl Drive {
         self.worker
             .progress_unrecorded(|state| state.confirm(at, bound, hash))?;
         let entry = self.worker.entry(StateName::Uploading);
-        let journal = self.worker.shared.journal.clone();
+        let (journal, now) = (self.worker.shared.journal.clone(), self.worker.shared.now());
         self.recording = Some(tokio::spawn(async move {
-            let applied = journal.record(vec![entry], Timestamp::now()).await?;
+            let applied = journal.record(vec![entry], now).await?;
             Ok(applied.first().copied().unwrap_or(false))
         }));
         Ok(None)
@@ -352,7 +352,10 @@ impl Drive {
             self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         }
         let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
-        let read = blocking(move || source.hash_up_to(&mut hasher, at).map(|()| hasher)).await?;
+        let reading = self.worker.shared.surroundings.reading;
+        let read = reading
+            .run(move || source.hash_up_to(&mut hasher, at).map(|()| hasher))
+            .await?;
         Ok(match read {
             Ok(hasher) => {
                 self.hasher = hasher;
@@ -420,11 +423,4 @@ fn reply(answer: redivis::Answer) -> Reply {
         range: answer.range,
         text: answer.text,
     }
-}
-
-/// Runs what may wait for the disk where waiting is allowed.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Recorded<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| JournalError::Closed)
 }

@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +51,7 @@ impl Pool {
             return Ok(Vec::new());
         }
         let journal = self.shared.journal.clone();
-        let jobs = journal.claim(queue, CLAIM, Timestamp::now()).await?;
+        let jobs = journal.claim(queue, CLAIM, self.shared.now()).await?;
         if jobs.len() < CLAIM {
             self.unexhausted.remove(&queue);
             if let Some(at) = journal.next_due(queue).await? {
@@ -64,7 +63,7 @@ impl Pool {
 
     /// Puts each interrupted job where it goes on.
     async fn sort(&mut self, jobs: Vec<Job>) -> Recorded<()> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let (mut stale, mut registered) = (Vec::new(), Vec::new());
         for job in jobs {
             match plan::next(&job, now) {
@@ -149,7 +148,7 @@ impl Pool {
             let Some(job) = self.stock.next_to_transfer(free) else {
                 break;
             };
-            if plan::next(&job, Timestamp::now()) == Step::Renew {
+            if plan::next(&job, self.shared.now()) == Step::Renew {
                 stale.push(job);
             } else {
                 self.start_transfer(job, stop.clone());
@@ -166,6 +165,7 @@ impl Pool {
         self.start(async move {
             let worker = Worker { shared, job };
             let left = tokio::select! {
+                biased;
                 () = stop.cancelled() => Ok(Left::Over),
                 left = worker.transfer() => left,
             };
