@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::worker::{impossible, signed};
 use super::{Recorded, Shared};
@@ -93,7 +94,7 @@ pub(super) async fn give_back(
     why: &str,
     delay: Duration,
 ) -> Recorded<Option<Timestamp>> {
-    let now = Timestamp::now();
+    let now = shared.now();
     let until = now + signed(delay);
     let mut entries = Vec::with_capacity(jobs.len());
     for mut job in jobs {
@@ -153,7 +154,7 @@ async fn record(shared: &Shared, entries: Vec<Entry>) -> Recorded<Vec<Job>> {
         return Ok(Vec::new());
     }
     let jobs: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
-    let applied = shared.journal.record(entries, Timestamp::now()).await?;
+    let applied = shared.journal.record(entries, shared.now()).await?;
     Ok(jobs
         .into_iter()
         .zip(applied)
@@ -163,7 +164,7 @@ async fn record(shared: &Shared, entries: Vec<Entry>) -> Recorded<Vec<Job>> {
 
 /// Waits until the budget allows one more call to the API.
 pub(super) async fn budget(shared: &Arc<Shared>) {
-    while let Err(at) = shared.client.acquire(std::time::Instant::now()) {
+    while let Err(at) = shared.client.acquire(Instant::now().into_std()) {
         tokio::time::sleep_until(at.into()).await;
     }
 }

@@ -28,7 +28,10 @@ pub(super) async fn whole(shared: &Shared, bytes: Bytes) -> UploadBody {
 pub(super) fn streamed(shared: &Arc<Shared>, source: &Source, hasher: Hasher, len: u64) -> Body {
     // everyone who streams has one, and the pool the first
     let files = Arc::strong_count(&shared.streams) - 1;
-    let (blocks, summed) = source.stream(hasher, len, files);
+    let (blocks, summed) = shared
+        .surroundings
+        .reading
+        .stream(source, hasher, len, files);
     let shared = Arc::clone(shared);
     let limited = blocks.flat_map(move |block| pieces(block, &shared));
     (UploadBody::stream(len, limited), summed)

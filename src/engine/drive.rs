@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use super::Recorded;
 use super::answer::reply;
 use super::body;
 use super::hash::Hasher;
 use super::source::{Source, Unfit};
 use super::worker::{Left, Trouble, Worker};
-use super::{Recorded, blocking};
 use crate::job::{ByteOffset, Progress, Reservation, SessionUrl, State, StateName, printable};
 use crate::journal::JournalError;
 use crate::redivis;
@@ -178,7 +177,7 @@ impl Drive {
         self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         let progress = Progress {
             session,
-            opened_at: Timestamp::now(),
+            opened_at: self.worker.shared.now(),
             confirmed: ByteOffset::ZERO,
             bound: self.recorded_bound(),
             hash: self.hasher.state(),
@@ -200,9 +199,9 @@ impl Drive {
         self.worker
             .progress_unrecorded(|state| state.confirm(at, bound, hash))?;
         let entry = self.worker.entry(StateName::Uploading);
-        let journal = self.worker.shared.journal.clone();
+        let (journal, now) = (self.worker.shared.journal.clone(), self.worker.shared.now());
         self.recording = Some(tokio::spawn(async move {
-            let applied = journal.record(vec![entry], Timestamp::now()).await?;
+            let applied = journal.record(vec![entry], now).await?;
             Ok(applied.first().copied().unwrap_or(false))
         }));
         Ok(None)
@@ -271,7 +270,10 @@ impl Drive {
             self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         }
         let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
-        let read = blocking(move || source.hash_up_to(&mut hasher, at).map(|()| hasher)).await?;
+        let reading = self.worker.shared.surroundings.reading;
+        let read = reading
+            .run(move || source.hash_up_to(&mut hasher, at).map(|()| hasher))
+            .await?;
         Ok(match read {
             Ok(hasher) => {
                 self.hasher = hasher;

@@ -13,7 +13,7 @@ use super::hash::Hasher;
 use super::source::{Source, Unfit};
 use super::stock::{MOST_IN_A_LOT, shares};
 use super::worker::{Left, Worker};
-use super::{Folder, Recorded, Shared, blocking};
+use super::{Folder, Recorded, Shared};
 use crate::beneath::Root;
 use crate::config::Verify;
 use crate::job::{Job, ParkReason, State, WatchName};
@@ -77,15 +77,16 @@ enum Opened {
 
 /// One hop to a thread that may wait for the disk, for all of them.
 async fn open_all(shared: Arc<Shared>, jobs: Vec<Job>) -> Recorded<Vec<(Job, Opened)>> {
-    blocking(move || {
+    let reading = shared.surroundings.reading;
+    let opening = reading.run(move || {
         let mut roots = Roots::default();
         let open = |job: Job| {
             let opened = open(&shared, &mut roots, &job);
             (job, opened)
         };
         jobs.into_iter().map(open).collect()
-    })
-    .await
+    });
+    opening.await
 }
 
 fn open(shared: &Shared, roots: &mut Roots, job: &Job) -> Opened {

@@ -28,10 +28,12 @@ mod put;
 mod rate;
 mod reconcile;
 mod register;
+mod remote;
 mod reserve;
 mod retry;
 mod source;
 mod stock;
+mod surroundings;
 mod worker;
 
 use std::collections::HashMap;
@@ -44,9 +46,11 @@ use jiff::Timestamp;
 use crate::config::{Config, Retry, Transfer};
 use crate::job::WatchName;
 use crate::journal::{Journal, JournalError};
-use crate::redivis::{Bearer, Client};
+use crate::redivis::Bearer;
 
 use limiter::Limiter;
+use remote::Remote;
+use surroundings::Surroundings;
 
 pub use condition::{Account, Condition};
 pub use pool::{Engine, Pulse};
@@ -57,8 +61,9 @@ pub type Credential = Arc<dyn Fn() -> Result<Bearer, String> + Send + Sync>;
 /// What all steps share.
 struct Shared {
     journal: Journal,
-    client: Client,
+    client: Arc<dyn Remote>,
     credential: Credential,
+    surroundings: Surroundings,
     transfer: Transfer,
     retry: Retry,
     limiter: Limiter,
@@ -77,7 +82,13 @@ struct Folder {
 }
 
 impl Shared {
-    fn new(config: &Config, journal: Journal, client: Client, credential: Credential) -> Self {
+    fn new(
+        config: &Config,
+        journal: Journal,
+        client: Arc<dyn Remote>,
+        credential: Credential,
+        surroundings: Surroundings,
+    ) -> Self {
         let folders = config.watches.iter().map(|watch| {
             let folder = Folder {
                 path: watch.path.clone(),
@@ -89,6 +100,7 @@ impl Shared {
             journal,
             client,
             credential,
+            surroundings,
             transfer: config.transfer.clone(),
             retry: config.retry,
             limiter: Limiter::new(config.transfer.bandwidth.clone()),
@@ -103,20 +115,16 @@ impl Shared {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// A number in 0 ..= 1 for spreading retries; need not be unpredictable.
-    fn chance() -> f64 {
-        use std::hash::{BuildHasher as _, RandomState};
-        let bits = RandomState::new().hash_one(Timestamp::now().as_nanosecond());
-        f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    /// The time of day, which may jump.
+    fn now(&self) -> Timestamp {
+        (self.surroundings.now)()
+    }
+
+    /// A number in 0 ..= 1 for spreading retries.
+    fn chance(&self) -> f64 {
+        (self.surroundings.chance)()
     }
 }
 
 /// The journal failed: the engine cannot go on, since it must not act on what is not recorded.
 type Recorded<T> = Result<T, JournalError>;
-
-/// Runs what may wait for the disk where waiting is allowed.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Recorded<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| JournalError::Closed)
-}

@@ -31,12 +31,12 @@ pub(super) async fn reconcile(
     let Some(table) = jobs.first().map(|job| job.table.clone()) else {
         return Ok(Outcome::default());
     };
-    let asked_at = Timestamp::now();
+    let asked_at = shared.now();
     let names: HashSet<String> = jobs.iter().map(|job| job.remote_name.clone()).collect();
     budget(&shared).await;
     match shared
         .client
-        .list_files(&table, |name| names.contains(name))
+        .list_files(&table, &|name| names.contains(name))
         .await
     {
         Ok(listed) => sort(&shared, jobs, listed, asked_at).await,

@@ -96,7 +96,7 @@ impl Stored {
 
 /// Records, in one commit, that the jobs are stored (W4) and about to be registered (W5).
 async fn intend(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
-    let now = Timestamp::now();
+    let now = shared.now();
     let (known, new): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.unrecorded.is_none());
     let (new, sums) = unzip(new);
     let mut sums = sums.into_iter().flatten();

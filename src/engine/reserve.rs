@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::batch::{self, Outcome, Trouble, budget};
 use super::{Recorded, Shared};
 use crate::job::{Job, ParkReason, Reservation};
@@ -26,7 +24,7 @@ pub(super) async fn reserve(
     budget(&shared).await;
     match shared.client.create_temp_uploads(&table, &wanted).await {
         Ok(uploads) => {
-            let at = Timestamp::now();
+            let at = shared.now();
             let mut uploads = uploads.into_iter();
             let onward = batch::advance(&shared, jobs, |_, state| match uploads.next() {
                 Some(upload) => state.reserve(Reservation {

@@ -160,6 +160,37 @@ impl Source {
     }
 }
 
+#[cfg(test)]
+impl Source {
+    /// The same without threads: each block is read when it is asked for.
+    pub fn stream_here(&self, hasher: Hasher, len: u64) -> super::surroundings::Streamed {
+        const LITTLE: u64 = 24 * 1024;
+        let (give_back, summed) = oneshot::channel();
+        let source = self.clone();
+        let end = hasher.at().get() + len;
+        let mut reading = Some((hasher, give_back));
+        let blocks = poll_fn(move |_| {
+            let Some((mut hasher, give_back)) = reading.take() else {
+                return std::task::Poll::Ready(None);
+            };
+            let at = hasher.at().get();
+            let mut block = vec![0; block_len((end - at).min(LITTLE))];
+            if let Err(error) = source.file.read_exact_at(&mut block, at) {
+                return std::task::Poll::Ready(Some(Err(error)));
+            }
+            hasher.update(&block);
+            if at + block.len() as u64 == end {
+                // whoever asked may have lost interest
+                let _ = give_back.send(hasher);
+            } else {
+                reading = Some((hasher, give_back));
+            }
+            std::task::Poll::Ready(Some(Ok(block.into())))
+        });
+        (Box::pin(blocks), summed)
+    }
+}
+
 type Blocks = mpsc::Sender<io::Result<Bytes>>;
 
 /// Reads up to `end`, hands every block to the network and to the md5. The network's end is told as

@@ -134,7 +134,7 @@ impl Worker {
         wait: Option<Duration>,
         trouble: Trouble,
     ) -> Recorded<Left> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         self.job.attempts = self.job.attempts.saturating_add(1);
         let since = *self.job.failing_since.get_or_insert(now);
         if now.duration_since(since) > signed(self.shared.retry.park_after) {
@@ -143,7 +143,7 @@ impl Worker {
                 .end(|state| state.park(ParkReason::GaveUp), &text)
                 .await;
         }
-        let own = retry::delay(self.shared.retry, self.job.attempts, Shared::chance());
+        let own = retry::delay(self.shared.retry, self.job.attempts, self.shared.chance());
         // "at once" from a server that just failed would be a busy loop
         let delay = own.max(wait.unwrap_or_default());
         let until = now + signed(delay);
@@ -169,11 +169,8 @@ impl Worker {
             note: note.to_owned(),
             ..self.entry(from)
         };
-        let applied = self
-            .shared
-            .journal
-            .record(vec![entry], Timestamp::now())
-            .await?;
+        let now = self.shared.now();
+        let applied = self.shared.journal.record(vec![entry], now).await?;
         Ok(applied.first().copied().unwrap_or(false))
     }
 }

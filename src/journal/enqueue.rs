@@ -49,26 +49,7 @@ impl Journal {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, JournalError> {
         let watch = watch.clone();
-        self.write_blocking(move |connection| {
-            let mut known = connection.prepare_cached(KNOWN)?;
-            let mut unknown = Vec::new();
-            for sighting in sightings {
-                let seen = &sighting.seen;
-                let found = known.exists(named_params! {
-                    ":watch": watch.as_str(),
-                    ":path": path_bytes(&sighting.path),
-                    ":dev": signed(seen.dev),
-                    ":ino": signed(seen.ino),
-                    ":size": stored_size(seen.size),
-                    ":mtime_ns": seen.mtime_ns,
-                    ":ctime_ns": seen.ctime_ns,
-                })?;
-                if !found {
-                    unknown.push(sighting);
-                }
-            }
-            Ok(unknown)
-        })
+        self.write_blocking(move |connection| those_unknown(connection, &watch, sightings))
     }
 
     /// Makes a job of each version that has none; a newer version supersedes older ones.
@@ -82,17 +63,54 @@ impl Journal {
     ) -> Result<usize, JournalError> {
         let (watch, table) = (watch.clone(), table.to_owned());
         let new = self.write_blocking(move |connection| {
-            let mut new = 0;
-            for file in &files {
-                new += usize::from(insert(connection, &watch, &table, file, now)?);
-            }
-            Ok(new)
+            insert_new(connection, &watch, &table, &files, now)
         })?;
         if new > 0 {
             self.announce();
         }
         Ok(new)
     }
+}
+
+/// The work of [`Journal::unknown`].
+pub(super) fn those_unknown(
+    connection: &Connection,
+    watch: &WatchName,
+    sightings: Vec<Sighting>,
+) -> rusqlite::Result<Vec<Sighting>> {
+    let mut known = connection.prepare_cached(KNOWN)?;
+    let mut unknown = Vec::new();
+    for sighting in sightings {
+        let seen = &sighting.seen;
+        let found = known.exists(named_params! {
+            ":watch": watch.as_str(),
+            ":path": path_bytes(&sighting.path),
+            ":dev": signed(seen.dev),
+            ":ino": signed(seen.ino),
+            ":size": stored_size(seen.size),
+            ":mtime_ns": seen.mtime_ns,
+            ":ctime_ns": seen.ctime_ns,
+        })?;
+        if !found {
+            unknown.push(sighting);
+        }
+    }
+    Ok(unknown)
+}
+
+/// The work of [`Journal::enqueue`].
+pub(super) fn insert_new(
+    connection: &Connection,
+    watch: &WatchName,
+    table: &str,
+    files: &[NewJob],
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    let mut new = 0;
+    for file in files {
+        new += usize::from(insert(connection, watch, table, file, now)?);
+    }
+    Ok(new)
 }
 
 fn insert(

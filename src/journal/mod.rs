@@ -19,6 +19,9 @@ mod rows;
 mod writer;
 
 #[cfg(test)]
+mod by_hand;
+
+#[cfg(test)]
 mod tests;
 
 pub use claim::Queue;

@@ -15,7 +15,7 @@ use super::open;
 const QUEUE: usize = 1024;
 /// Pieces of work in one commit: enough to hide the price of `fsync`, little enough to
 /// answer soon.
-const GROUP: usize = 512;
+pub(super) const GROUP: usize = 512;
 
 /// Why something was not recorded. The journal is as it was before.
 #[derive(Debug, Clone, Error)]
@@ -45,14 +45,14 @@ impl From<&rusqlite::Error> for JournalError {
 }
 
 /// What is sent to the writer.
-enum Order {
+pub(super) enum Order {
     Write(Box<dyn Piece>),
     /// The last one; whoever comes later finds the journal closed.
     Close,
 }
 
 /// Something to write and someone who waits for it.
-trait Piece: Send {
+pub(super) trait Piece: Send {
     /// Does it, inside the group's transaction.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     /// Tells the caller, after the commit or its failure.
@@ -87,8 +87,8 @@ where
 /// The handle to the journal; cheap to clone. The writer ends when the last one is gone.
 #[derive(Clone)]
 pub struct Journal {
-    work: mpsc::Sender<Order>,
-    news: watch::Sender<u64>,
+    pub(super) work: mpsc::Sender<Order>,
+    pub(super) news: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -180,14 +180,8 @@ fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Order>,
     let mut orders = Vec::with_capacity(GROUP);
     let mut open = true;
     while open && queue.blocking_recv_many(&mut orders, GROUP) > 0 {
-        let mut group = Vec::with_capacity(orders.len());
-        for order in orders.drain(..) {
-            match order {
-                Order::Write(piece) if open => group.push(piece),
-                Order::Write(piece) => piece.answer(Err(JournalError::Closed)),
-                Order::Close => open = false,
-            }
-        }
+        let mut group;
+        (group, open) = sorted(&mut orders);
         if let Err(error) = commit_together(connection, &mut group) {
             tracing::error!(%error, "the journal failed");
             if matches!(error, JournalError::Broken(_)) {
@@ -202,11 +196,25 @@ fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Order>,
     drop(lock);
 }
 
+/// What is to be written, and whether the journal stays open after it.
+pub(super) fn sorted(orders: &mut Vec<Order>) -> (Vec<Box<dyn Piece>>, bool) {
+    let mut open = true;
+    let mut group = Vec::with_capacity(orders.len());
+    for order in orders.drain(..) {
+        match order {
+            Order::Write(piece) if open => group.push(piece),
+            Order::Write(piece) => piece.answer(Err(JournalError::Closed)),
+            Order::Close => open = false,
+        }
+    }
+    (group, open)
+}
+
 /// One transaction for the whole group; its answers go out after the commit.
 ///
 /// Crash window: after the commit and before the answers. The caller then has acted on nothing,
 /// and finds its work done when the journal is read again.
-fn commit_together(
+pub(super) fn commit_together(
     connection: &Connection,
     group: &mut Vec<Box<dyn Piece>>,
 ) -> Result<(), JournalError> {

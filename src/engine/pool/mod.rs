@@ -18,7 +18,9 @@ use super::lot::Carried;
 use super::pauses::Pauses;
 use super::rate::Rate;
 use super::register::Stored;
+use super::remote::Remote;
 use super::stock::Stock;
+use super::surroundings::Surroundings;
 use super::worker::{Left, Trouble, signed};
 use super::{Credential, Recorded, Shared, retry, stock};
 use crate::config::Config;
@@ -93,9 +95,22 @@ struct UnderWay {
 impl Engine {
     /// Puts the engine together; nothing runs yet.
     pub fn new(config: &Config, journal: Journal, client: Client, credential: Credential) -> Self {
+        let client = Arc::new(client);
+        Self::within(config, journal, client, credential, Surroundings::real())
+    }
+
+    /// As [`Engine::new`], with any far side and in any surroundings.
+    pub(super) fn within(
+        config: &Config,
+        journal: Journal,
+        client: Arc<dyn Remote>,
+        credential: Credential,
+        surroundings: Surroundings,
+    ) -> Self {
         let (report, events) = mpsc::channel(config.transfer.workers * stock::SHARES);
+        let shared = Shared::new(config, journal, client, credential, surroundings);
         let pool = Pool {
-            shared: Arc::new(Shared::new(config, journal, client, credential)),
+            shared: Arc::new(shared),
             events,
             report,
             tasks: TaskTracker::new(),
@@ -139,12 +154,19 @@ impl Pool {
             }
             let began = Instant::now();
             self.on_time(began);
+            if news.has_changed().unwrap_or(false) {
+                news.mark_unchanged();
+                self.unexhausted.insert(Queue::Queued);
+            }
             self.start_what_may_start(&stop).await?;
             let wake = self.wake(began);
+            // in a fixed order, so that the same events lead to the same course; that neither kind
+            // starves the other, the news are looked at in every turn
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 _ = self.events.recv_many(&mut happened, AT_ONCE) => {}
-                _ = news.changed() => drop(self.unexhausted.insert(Queue::Queued)),
+                _ = news.changed() => self.unexhausted.extend([Queue::Queued]),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -329,7 +351,7 @@ impl Pool {
     }
 
     fn delay(&self, failures: u32) -> Duration {
-        retry::delay(self.shared.retry, failures, Shared::chance())
+        retry::delay(self.shared.retry, failures, self.shared.chance())
     }
 
     /// How long a call that fails now keeps its jobs waiting.
@@ -338,7 +360,7 @@ impl Pool {
     }
 
     fn wake_at(&mut self, at: Timestamp) {
-        let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+        let wait = Duration::try_from(at.duration_since(self.shared.now())).unwrap_or_default();
         self.due = self.due.min(Instant::now() + wait);
     }
 
@@ -375,7 +397,7 @@ impl Pool {
         };
         let until = self.pauses.api_until().and_then(|until| {
             let wait = until.checked_duration_since(Instant::now())?;
-            Some(Timestamp::now() + signed(wait))
+            Some(self.shared.now() + signed(wait))
         });
         let journal = &self.shared.journal;
         journal.report_account(state, reason, until, None).await

@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +51,7 @@ impl Pool {
             return Ok(Vec::new());
         }
         let journal = self.shared.journal.clone();
-        let jobs = journal.claim(queue, CLAIM, Timestamp::now()).await?;
+        let jobs = journal.claim(queue, CLAIM, self.shared.now()).await?;
         if jobs.len() < CLAIM {
             self.unexhausted.remove(&queue);
             if let Some(at) = journal.next_due(queue).await? {
@@ -64,7 +63,7 @@ impl Pool {
 
     /// Puts each interrupted job where it goes on.
     async fn sort(&mut self, jobs: Vec<Job>) -> Recorded<()> {
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let (mut stale, mut registered) = (Vec::new(), Vec::new());
         for job in jobs {
             match plan::next(&job, now) {
@@ -151,7 +150,7 @@ impl Pool {
             if lot.is_empty() {
                 break;
             }
-            let now = Timestamp::now();
+            let now = self.shared.now();
             // they waited too long behind others
             stale.extend(lot.extract_if(.., |job| plan::next(job, now) == Step::Renew));
             if !lot.is_empty() {
