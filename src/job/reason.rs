@@ -37,6 +37,8 @@ reasons! {
     GaveUp = "gave-up",
     /// The file has more than one name; `allow_hard_links` is off.
     HardLink = "hard-link",
+    /// The daemon crashed again and again while it had the file in hand.
+    CrashLoop = "crash-loop",
     /// The file may not be read.
     Unreadable = "unreadable",
     /// The path leads through a link or to something that is no regular file.

@@ -27,7 +27,11 @@ pub(crate) struct Writer {
 impl Journal {
     /// As [`Journal::open`]; nothing is written unless the [`Writer`] is asked to.
     pub(crate) fn open_by_hand(path: &Path) -> Result<(Self, Writer), OpenError> {
-        let (connection, lock) = open::open(path)?;
+        let open::Opened {
+            connection,
+            lock,
+            interrupted,
+        } = open::open(path)?;
         let (work, queue) = mpsc::channel(QUEUE);
         let (news, _) = watch::channel(0);
         let writer = Writer {
@@ -36,7 +40,12 @@ impl Journal {
             waiting: Vec::new(),
             _lock: lock,
         };
-        Ok((Self { work, news }, writer))
+        let journal = Self {
+            work,
+            news,
+            follows_a_crash: interrupted > 0,
+        };
+        Ok((journal, writer))
     }
 
     /// [`Journal::unknown`], for a task.

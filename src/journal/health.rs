@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Row, named_params};
 
+use super::crashes;
 use super::enqueue::note;
 use super::rows::{millis, path, path_bytes, stored_size, time, time_or_null};
 use super::{Journal, JournalError};
@@ -79,12 +80,16 @@ impl Journal {
     /// A start is also a person's word that things were mended: parked jobs are tried again, with the
     /// table that their watch names now, but not those of which the table has another content. And a job
     /// that waits longer than any delay can be, because a clock was wrong, waits no more.
+    ///
+    /// A start that follows a crash is nobody's word: what brings the daemon down stays parked, or is
+    /// taken up apart from all else.
     pub async fn begin(
         &self,
         version: &'static str,
         watches: Vec<(WatchName, PathBuf, String)>,
         now: Timestamp,
     ) -> Result<(), JournalError> {
+        let orderly = !self.follows_a_crash;
         self.write(move |connection| {
             connection.execute("DELETE FROM daemon", [])?;
             connection.execute(
@@ -94,14 +99,14 @@ impl Journal {
             connection.execute("DELETE FROM watches", [])?;
             for (name, path, table) in &watches {
                 insert_watch(connection, name, path, table)?;
-                unpark(connection, name, table, now)?;
+                unpark(connection, name, table, orderly, now)?;
             }
             let latest = millis(now + LONGEST_DELAY);
             connection.execute(
                 "UPDATE jobs SET next_attempt_at = 0 WHERE next_attempt_at > :latest",
                 named_params! { ":latest": latest },
             )?;
-            Ok(())
+            crashes::isolate(connection, now)
         })
         .await
     }
@@ -183,13 +188,16 @@ const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
 
 const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'registering'), \
      table_ref = iif(intent IS NULL, :table, table_ref), reason = NULL, error = NULL, attempts = 0, \
-     failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL \
-     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign RETURNING id, state";
+     failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL, \
+     crashes = min(crashes, :probation) \
+     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign \
+     AND (:orderly OR reason <> :crashes) RETURNING id, state";
 
 fn unpark(
     connection: &rusqlite::Connection,
     watch: &WatchName,
     table: &str,
+    orderly: bool,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(UNPARK)?;
@@ -197,6 +205,9 @@ fn unpark(
         ":watch": watch.as_str(),
         ":table": table,
         ":foreign": ParkReason::RemoteDiffers.code(),
+        ":crashes": ParkReason::CrashLoop.code(),
+        ":probation": crashes::ON_PROBATION,
+        ":orderly": orderly,
     })?;
     while let Some(row) = rows.next()? {
         let state: String = row.get("state")?;

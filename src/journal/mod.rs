@@ -9,6 +9,7 @@
 //! move names the state that it expects and changes one row or none.
 
 mod claim;
+mod crashes;
 mod enqueue;
 mod health;
 mod lock;

@@ -12,6 +12,7 @@ use rusqlite_migration::Migrations;
 use thiserror::Error;
 
 use super::Holder;
+use super::crashes;
 use super::lock::{self, Lock};
 
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
@@ -76,8 +77,18 @@ fn pid_text(holder: Holder) -> String {
         .unwrap_or_default()
 }
 
-/// A connection that may write, and the lock that allows it.
-pub(super) fn open(path: &Path) -> Result<(Connection, Lock), OpenError> {
+/// An opened journal.
+pub(super) struct Opened {
+    /// May write.
+    pub connection: Connection,
+    /// Allows it.
+    pub lock: Lock,
+    /// Jobs that the last daemon had in hand when it crashed.
+    pub interrupted: usize,
+}
+
+/// Opens the journal for writing, and makes it if it is new.
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let files = |source| OpenError::Files {
         path: path.into(),
         source,
@@ -100,8 +111,12 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Lock), OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|error| damaged(path, &error))?;
-    prepare(&mut connection, path)?;
-    Ok((connection, lock))
+    let interrupted = prepare(&mut connection, path)?;
+    Ok(Opened {
+        connection,
+        lock,
+        interrupted,
+    })
 }
 
 /// A connection that cannot write; for reports, also while a daemon runs.
@@ -137,7 +152,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+fn prepare(connection: &mut Connection, path: &Path) -> Result<usize, OpenError> {
     let is_new = check_ours(connection, path)? == Age::New;
     let sql = |error: rusqlite::Error| damaged(path, &error);
     // WAL grows until a checkpoint, which FULL makes every 1000 pages; 64 MiB is kept at most
@@ -158,11 +173,8 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     MIGRATIONS
         .to_latest(connection)
         .map_err(|error| migration(path, &error))?;
-    // nobody works on anything yet: what a killed daemon had claimed is free again
-    connection
-        .execute("UPDATE jobs SET claimed = 0 WHERE claimed = 1", [])
-        .map_err(sql)?;
-    Ok(())
+    // nobody works on anything yet: what a daemon that crashed had claimed is free again
+    crashes::charge(connection).map_err(sql)
 }
 
 #[derive(PartialEq, Eq)]
@@ -217,8 +229,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/journal.db");
         for _ in 0..2 {
-            let (connection, _lock) = open(&path).unwrap();
-            let jobs: i64 = connection
+            let opened = open(&path).unwrap();
+            let jobs: i64 = opened
+                .connection
                 .query_row("SELECT count(*) FROM jobs", [], |row| row.get(0))
                 .unwrap();
             assert_eq!(jobs, 0);

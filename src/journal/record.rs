@@ -52,7 +52,7 @@ impl Journal {
     }
 }
 
-fn apply(
+pub(super) fn apply(
     connection: &rusqlite::Connection,
     entry: &Entry,
     now: Timestamp,

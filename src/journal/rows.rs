@@ -250,7 +250,19 @@ const UPDATE: &str = "UPDATE jobs SET state = :state, temp_id = :temp_id, temp_u
      remote_id = :remote_id, reason = :reason, attempts = :attempts, \
      failing_since = :failing_since, next_attempt_at = :next_attempt_at, error = :error, \
      sessions_lost = :sessions_lost, corrupted = :corrupted, claimed = :claimed, \
-     finished_at = :finished_at WHERE id = :id AND state = :expected";
+     crashes = iif(:alive OR confirmed < :confirmed, 0, crashes), finished_at = :finished_at WHERE id = :id AND state = :expected";
+
+/// Whether a move shows that a job does not bring the daemon down: it came further than ever, or was
+/// given back by a daemon that lived on. Going back and repeating what was done before shows nothing.
+fn shows_life(state: &State, standing: &Standing<'_>) -> bool {
+    let stored_now = || !matches!(standing.expected, StateName::Registering);
+    match state.name() {
+        StateName::Registered | StateName::Done => true,
+        StateName::Uploaded => stored_now(),
+        StateName::Registering => stored_now() && standing.expected != StateName::Uploaded,
+        _ => !standing.claimed,
+    }
+}
 
 /// Writes the state and the standing of a job that is in the expected state.
 /// Returns whether it was.
@@ -285,6 +297,7 @@ pub(super) fn update(
         ":sessions_lost": standing.troubles.sessions_lost,
         ":corrupted": standing.troubles.corrupted,
         ":claimed": standing.claimed && !is_final,
+        ":alive": shows_life(state, standing),
         ":finished_at": is_final.then(|| millis(standing.now)),
         ":id": standing.id.0,
         ":expected": standing.expected.as_str(),

@@ -1,5 +1,9 @@
 //! The journal as its callers see it: a real file, opened again and again.
 
+mod crashes;
+mod prefixes;
+mod upgrade;
+
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};

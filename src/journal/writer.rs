@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpenError;
+use super::crashes;
 use super::lock::Lock;
 use super::open;
 
@@ -89,6 +90,8 @@ where
 pub struct Journal {
     pub(super) work: mpsc::Sender<Order>,
     pub(super) news: watch::Sender<u64>,
+    /// The last daemon crashed, with jobs in hand.
+    pub(super) follows_a_crash: bool,
 }
 
 impl std::fmt::Debug for Journal {
@@ -100,7 +103,17 @@ impl std::fmt::Debug for Journal {
 impl Journal {
     /// Opens the journal for this process alone and starts the writer.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let (connection, lock) = open::open(path)?;
+        let open::Opened {
+            connection,
+            lock,
+            interrupted,
+        } = open::open(path)?;
+        if interrupted > 0 {
+            tracing::warn!(
+                jobs = interrupted,
+                "the last daemon did not stop in order; the files that it had in hand go on from what is recorded"
+            );
+        }
         let (work, queue) = mpsc::channel(QUEUE);
         let (news, _) = watch::channel(0);
         thread::Builder::new()
@@ -110,7 +123,11 @@ impl Journal {
                 path: path.into(),
                 source,
             })?;
-        Ok(Self { work, news })
+        Ok(Self {
+            work,
+            news,
+            follows_a_crash: interrupted > 0,
+        })
     }
 
     /// Writes what waits and lets go of the journal, whoever still has a handle. Returns when that is
@@ -189,6 +206,10 @@ fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Order>,
                 return;
             }
         }
+    }
+    if !open {
+        // if this fails, the next start takes it for a crash, which is no more than a delay
+        let _ = crashes::release(connection);
     }
     // leaves a small WAL behind; a failure here loses nothing
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
