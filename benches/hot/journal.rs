@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use jiff::Timestamp;
 use redivis_drop::job::{
-    Fingerprint, Job, Md5, RemoteId, Reservation, Sighting, State, StateName, Sums, TempUploadId,
-    TempUrl, WatchName,
+    Fingerprint, Job, Md5, RemoteId, Reservation, Sighting, State, Sums, TempUploadId, TempUrl,
+    WatchName,
 };
 use redivis_drop::journal::{Entry, Hold, Journal, NewJob, Queue};
 
@@ -86,7 +86,7 @@ async fn carry_all(journal: &Journal) -> anyhow::Result<Duration> {
         }
         done += jobs.len() as u64;
         let now = Timestamp::now();
-        let jobs = step(journal, jobs, &[], |job, state| {
+        let jobs = step(journal, jobs, |job, state| {
             Ok(state.reserve(Reservation {
                 temp: TempUploadId::new(job.id.to_string()),
                 url: TempUrl::new(format!("https://storage.example/{}", job.id)),
@@ -99,13 +99,11 @@ async fn carry_all(journal: &Journal) -> anyhow::Result<Duration> {
             crc32c: 1,
             md5: Some(Md5([7; 16])),
         };
-        let passed = &[StateName::Uploaded];
-        let jobs = step(journal, jobs, passed, |_, state| {
+        let jobs = step(journal, jobs, |_, state| {
             Ok(state.complete(sums)?.intend(now)?)
         })
         .await?;
-        let passed = &[StateName::Registered];
-        step(journal, jobs, passed, |job, state| {
+        step(journal, jobs, |job, state| {
             Ok(state
                 .register(RemoteId::new(job.id.to_string()))?
                 .finish()?)
@@ -117,7 +115,6 @@ async fn carry_all(journal: &Journal) -> anyhow::Result<Duration> {
 async fn step(
     journal: &Journal,
     jobs: Vec<Job>,
-    passed: &'static [StateName],
     next: impl Fn(&Job, State) -> anyhow::Result<State>,
 ) -> anyhow::Result<Vec<Job>> {
     let entries = jobs.into_iter().map(|job| {
@@ -127,17 +124,13 @@ async fn step(
             job: Job { state, ..job },
             from,
             hold: Hold::Keep,
-            passed,
             error: None,
             note: String::new(),
         })
     });
     let entries = entries.collect::<anyhow::Result<Vec<_>>>()?;
-    let jobs = entries.iter().map(|entry| entry.job.clone()).collect();
-    let applied = journal.record(entries, Timestamp::now()).await?;
-    ensure!(
-        applied.into_iter().all(|applied| applied),
-        "a move was lost"
-    );
+    let moved = entries.len();
+    let jobs = journal.record_all(entries, Timestamp::now()).await?;
+    ensure!(jobs.len() == moved, "a move was lost");
     Ok(jobs)
 }

@@ -66,22 +66,26 @@ pub(super) async fn advance(
     jobs: Vec<Job>,
     step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
 ) -> Recorded<Vec<Job>> {
-    advance_through(shared, jobs, &[], step).await
+    advance_and_note(shared, jobs, "", step).await
 }
 
-/// As [`advance`], by several moves at once: `passed` are the states in between.
-pub(super) async fn advance_through(
+/// As [`advance`], with a line for the history of each.
+pub(super) async fn advance_and_note(
     shared: &Shared,
     jobs: Vec<Job>,
-    passed: &'static [StateName],
+    note: &str,
     mut step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
 ) -> Recorded<Vec<Job>> {
     let mut entries = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    for mut job in jobs {
         let from = job.state.name();
-        let state = step(&job, job.state.clone()).map_err(|illegal| impossible(&illegal))?;
-        let entry = entry(Job { state, ..job }, from, Hold::Keep, None);
-        entries.push(Entry { passed, ..entry });
+        let state = std::mem::replace(&mut job.state, State::Queued);
+        job.state = step(&job, state).map_err(|illegal| impossible(&illegal))?;
+        let entry = entry(job, from, Hold::Keep, None);
+        entries.push(Entry {
+            note: note.to_owned(),
+            ..entry
+        });
     }
     record(shared, entries).await
 }
@@ -143,7 +147,6 @@ fn entry(job: Job, from: StateName, hold: Hold, why: Option<&str>) -> Entry {
         job,
         from,
         hold,
-        passed: &[],
         error: why.map(str::to_owned),
         note: why.unwrap_or_default().to_owned(),
     }
@@ -153,13 +156,7 @@ async fn record(shared: &Shared, entries: Vec<Entry>) -> Recorded<Vec<Job>> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    let jobs: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
-    let applied = shared.journal.record(entries, shared.now()).await?;
-    Ok(jobs
-        .into_iter()
-        .zip(applied)
-        .filter_map(|(job, applied)| applied.then_some(job))
-        .collect())
+    shared.journal.record_all(entries, shared.now()).await
 }
 
 /// Waits until the budget allows one more call to the API.

@@ -200,10 +200,9 @@ impl Drive {
             .progress_unrecorded(|state| state.confirm(at, bound, hash))?;
         let entry = self.worker.entry(StateName::Uploading);
         let (journal, now) = (self.worker.shared.journal.clone(), self.worker.shared.now());
-        self.recording = Some(tokio::spawn(async move {
-            let applied = journal.record(vec![entry], now).await?;
-            Ok(applied.first().copied().unwrap_or(false))
-        }));
+        self.recording = Some(tokio::spawn(
+            async move { journal.record(entry, now).await },
+        ));
         Ok(None)
     }
 
@@ -254,7 +253,8 @@ impl Drive {
             return Ok(Left::Over);
         }
         if matches!(self.worker.job.state, State::Reserved(..)) {
-            return Ok(self.worker.stored_unrecorded(sums));
+            let (shared, job) = (self.worker.shared.clone(), self.worker.job.clone());
+            return Ok(Worker { shared, job }.stored_unrecorded(sums));
         }
         let applied = self.worker.progress(|state| state.complete(sums), "");
         Ok(if applied.await? {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::batch::{self, Outcome, Trouble, budget};
 use super::{Recorded, Shared};
-use crate::job::{Job, Md5, ParkReason, RemoteId, State, StateName, Sums};
+use crate::job::{Job, Md5, ParkReason, RemoteId, State, Sums};
 use crate::redivis::{ApiError, RegisteredFile, Registration};
 
 /// Registers stored jobs of one table, at most 1000, no two with the same remote name.
@@ -101,10 +101,10 @@ async fn intend(shared: &Shared, jobs: Vec<Stored>) -> Recorded<Vec<Job>> {
     let (new, sums) = unzip(new);
     let mut sums = sums.into_iter().flatten();
     let known = known.into_iter().map(|stored| stored.job).collect();
-    let passed = &[StateName::Uploaded];
+    let note = "all bytes are stored and proven";
     let (known, new) = tokio::join!(
         batch::advance(shared, known, |_, state| state.intend(now)),
-        batch::advance_through(shared, new, passed, |_, state| match sums.next() {
+        batch::advance_and_note(shared, new, note, |_, state| match sums.next() {
             Some(sums) => state.complete(sums)?.intend(now),
             None => Ok(state),
         })
@@ -241,8 +241,8 @@ pub(super) fn is_ours(job: &Job, size: u64, md5: Md5) -> bool {
 pub(super) async fn adopt(shared: &Shared, jobs: Vec<(Job, RemoteId)>) -> Recorded<()> {
     let (jobs, ids): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
     let mut ids = ids.into_iter();
-    let passed = &[StateName::Registered];
-    let jobs = batch::advance_through(shared, jobs, passed, |_, state| match ids.next() {
+    let note = "the table has it, with this size and md5";
+    let jobs = batch::advance_and_note(shared, jobs, note, |_, state| match ids.next() {
         Some(id) => state.register(id)?.finish(),
         None => Ok(state),
     });

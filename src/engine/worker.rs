@@ -78,9 +78,9 @@ impl Worker {
 
     /// All bytes of a plain upload are stored and proven. That is cheap to do again, so it is recorded
     /// together with many others, before they are registered.
-    pub fn stored_unrecorded(&mut self, sums: Sums) -> Left {
+    pub fn stored_unrecorded(mut self, sums: Sums) -> Left {
         self.forget_failures();
-        Left::Stored(Box::new(self.job.clone()), Some(sums))
+        Left::Stored(Box::new(self.job), Some(sums))
     }
 
     /// The server has something else than was sent.
@@ -105,7 +105,6 @@ impl Worker {
             job: self.job.clone(),
             from,
             hold: Hold::Keep,
-            passed: &[],
             error: None,
             note: String::new(),
         }
@@ -170,8 +169,7 @@ impl Worker {
             ..self.entry(from)
         };
         let now = self.shared.now();
-        let applied = self.shared.journal.record(vec![entry], now).await?;
-        Ok(applied.first().copied().unwrap_or(false))
+        self.shared.journal.record(entry, now).await
     }
 }
 

@@ -93,7 +93,6 @@ fn park(connection: &Connection, culprit: &Job, now: Timestamp) -> rusqlite::Res
         job,
         from,
         hold: Hold::Keep,
-        passed: &[],
         error: Some(why.clone()),
         note: why,
     };

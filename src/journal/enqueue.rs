@@ -1,7 +1,7 @@
 //! Settled files become jobs.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, params};
 
 use super::rows::{millis, path_bytes, signed, stored_size};
 use super::{Journal, JournalError};
@@ -16,29 +16,30 @@ pub struct NewJob {
     pub remote_name: String,
 }
 
-const KNOWN: &str = "SELECT 1 FROM jobs WHERE watch = :watch AND path = :path AND dev = :dev \
-     AND ino = :ino AND size = :size AND mtime_ns = :mtime_ns AND ctime_ns = :ctime_ns \
-     AND state NOT IN ('missing', 'superseded')";
+/// The one job of exactly this version.
+const SAME: &str = "SELECT id, state IN ('missing', 'superseded') FROM jobs WHERE watch = ?1 \
+     AND path = ?2 AND dev = ?3 AND ino = ?4 AND size = ?5 AND mtime_ns = ?6 AND ctime_ns = ?7";
+
+const INSERT: &str = "INSERT INTO jobs (watch, path, dev, ino, size, mtime_ns, ctime_ns, \
+     remote_name, table_ref, created_at, kind, state) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'files', 'queued')";
 
 /// A version that was given up because it seemed gone or changed, and is there all the same (a share
 /// was not mounted, a disk did not answer), gets a second life.
-const INSERT: &str = "INSERT INTO jobs (watch, path, remote_name, table_ref, kind, dev, ino, size, \
-     mtime_ns, ctime_ns, state, created_at) VALUES (:watch, :path, :remote_name, :table_ref, \
-     'files', :dev, :ino, :size, :mtime_ns, :ctime_ns, 'queued', :now) ON CONFLICT \
-     (watch, path, dev, ino, size, mtime_ns, ctime_ns) DO UPDATE SET state = 'queued', \
-     table_ref = :table_ref, attempts = 0, failing_since = NULL, next_attempt_at = 0, error = NULL, \
-     finished_at = NULL WHERE state IN ('missing', 'superseded') RETURNING id";
+const REVIVE: &str = "UPDATE jobs SET state = 'queued', table_ref = ?2, attempts = 0, \
+     failing_since = NULL, next_attempt_at = 0, error = NULL, finished_at = NULL WHERE id = ?1";
 
 /// Older versions of the same file that are not stored yet: they will never be whole again.
 /// One that waits for the answer of its registration is not touched: that must be resolved.
-const SUPERSEDE: &str = "UPDATE jobs SET state = 'superseded', finished_at = :now, claimed = 0, \
+const OLDER: &str = "SELECT id FROM jobs WHERE watch = ?1 AND path = ?2 AND id <> ?3 AND \
+     (state IN ('queued', 'reserved', 'uploading') OR (state = 'parked' AND intent IS NULL))";
+
+const SUPERSEDE: &str = "UPDATE jobs SET state = 'superseded', finished_at = ?2, claimed = 0, \
      temp_id = NULL, temp_url = NULL, resumable = NULL, reserved_at = NULL, session_url = NULL, \
      session_at = NULL, confirmed = NULL, bound = NULL, hash_state = NULL, reason = NULL \
-     WHERE watch = :watch AND path = :path AND id <> :id AND (state IN ('queued', 'reserved', \
-     'uploading') OR (state = 'parked' AND intent IS NULL)) RETURNING id";
+     WHERE id = ?1";
 
-const HISTORY: &str =
-    "INSERT INTO history (job, at, state, note) VALUES (:job, :at, :state, :note)";
+const HISTORY: &str = "INSERT INTO history (job, at, state, note) VALUES (?1, ?2, ?3, ?4)";
 
 impl Journal {
     /// Those of the sightings whose exact version is in no job of this watch, or in one that was
@@ -78,24 +79,42 @@ pub(super) fn those_unknown(
     watch: &WatchName,
     sightings: Vec<Sighting>,
 ) -> rusqlite::Result<Vec<Sighting>> {
-    let mut known = connection.prepare_cached(KNOWN)?;
     let mut unknown = Vec::new();
     for sighting in sightings {
-        let seen = &sighting.seen;
-        let found = known.exists(named_params! {
-            ":watch": watch.as_str(),
-            ":path": path_bytes(&sighting.path),
-            ":dev": signed(seen.dev),
-            ":ino": signed(seen.ino),
-            ":size": stored_size(seen.size),
-            ":mtime_ns": seen.mtime_ns,
-            ":ctime_ns": seen.ctime_ns,
-        })?;
-        if !found {
+        if !matches!(same(connection, watch, &sighting)?, Same::Known) {
             unknown.push(sighting);
         }
     }
     Ok(unknown)
+}
+
+/// What the journal has of a version of a file.
+enum Same {
+    /// Nothing.
+    New,
+    /// A job that was given up.
+    GivenUp(i64),
+    /// A job.
+    Known,
+}
+
+fn same(connection: &Connection, watch: &WatchName, sighting: &Sighting) -> rusqlite::Result<Same> {
+    let Sighting { path, seen } = sighting;
+    let mut statement = connection.prepare_cached(SAME)?;
+    let mut rows = statement.query(params![
+        watch.as_str(),
+        path_bytes(path),
+        signed(seen.dev),
+        signed(seen.ino),
+        stored_size(seen.size),
+        seen.mtime_ns,
+        seen.ctime_ns,
+    ])?;
+    Ok(match rows.next()? {
+        None => Same::New,
+        Some(row) if row.get(1)? => Same::GivenUp(row.get(0)?),
+        Some(_) => Same::Known,
+    })
 }
 
 /// The work of [`Journal::enqueue`].
@@ -120,35 +139,52 @@ fn insert(
     file: &NewJob,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let Sighting { path, seen } = &file.sighting;
-    let mut statement = connection.prepare_cached(INSERT)?;
-    let mut inserted = statement.query(named_params! {
-        ":watch": watch.as_str(),
-        ":path": path_bytes(path),
-        ":remote_name": file.remote_name,
-        ":table_ref": table,
-        ":dev": signed(seen.dev),
-        ":ino": signed(seen.ino),
-        ":size": stored_size(seen.size),
-        ":mtime_ns": seen.mtime_ns,
-        ":ctime_ns": seen.ctime_ns,
-        ":now": millis(now),
-    })?;
-    let Some(id) = inserted.next()?.map(|row| row.get("id")).transpose()? else {
-        return Ok(false);
+    let id = match same(connection, watch, &file.sighting)? {
+        Same::Known => return Ok(false),
+        Same::GivenUp(id) => {
+            let mut revive = connection.prepare_cached(REVIVE)?;
+            revive.execute(params![id, table])?;
+            id
+        }
+        Same::New => {
+            let Sighting { path, seen } = &file.sighting;
+            connection.prepare_cached(INSERT)?.execute(params![
+                watch.as_str(),
+                path_bytes(path),
+                signed(seen.dev),
+                signed(seen.ino),
+                stored_size(seen.size),
+                seen.mtime_ns,
+                seen.ctime_ns,
+                file.remote_name,
+                table,
+                millis(now),
+            ])?;
+            connection.last_insert_rowid()
+        }
     };
-    // the statement has to be run to its end before it counts as done
-    while inserted.next()?.is_some() {}
     note(connection, id, now, "queued", "the file settled")?;
-    let mut supersede = connection.prepare_cached(SUPERSEDE)?;
-    let mut older = supersede.query(named_params! {
-        ":watch": watch.as_str(), ":path": path_bytes(path), ":id": id, ":now": millis(now),
-    })?;
-    while let Some(row) = older.next()? {
-        let text = format!("job {id} is a newer version of the file");
-        note(connection, row.get("id")?, now, "superseded", &text)?;
-    }
+    supersede_older(connection, watch, &file.sighting, id, now)?;
     Ok(true)
+}
+
+fn supersede_older(
+    connection: &Connection,
+    watch: &WatchName,
+    sighting: &Sighting,
+    id: i64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(OLDER)?;
+    let path = path_bytes(&sighting.path);
+    let older = statement.query_map(params![watch.as_str(), path, id], |row| row.get(0))?;
+    for older in older.collect::<rusqlite::Result<Vec<i64>>>()? {
+        let mut supersede = connection.prepare_cached(SUPERSEDE)?;
+        supersede.execute(params![older, millis(now)])?;
+        let text = format!("job {id} is a newer version of the file");
+        note(connection, older, now, "superseded", &text)?;
+    }
+    Ok(())
 }
 
 /// One line in a job's history.
@@ -159,8 +195,8 @@ pub(super) fn note(
     state: &str,
     note: &str,
 ) -> rusqlite::Result<()> {
-    connection.prepare_cached(HISTORY)?.execute(named_params! {
-        ":job": job, ":at": millis(at), ":state": state, ":note": (!note.is_empty()).then_some(note),
-    })?;
+    let text = (!note.is_empty()).then_some(note);
+    let mut insert = connection.prepare_cached(HISTORY)?;
+    insert.execute(params![job, millis(at), state, text])?;
     Ok(())
 }

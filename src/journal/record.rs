@@ -25,8 +25,6 @@ pub struct Entry {
     pub from: StateName,
     /// Who has it next.
     pub hold: Hold,
-    /// States that it passed through since `from`, without a commit of their own.
-    pub passed: &'static [StateName],
     /// What failed, for people; `None` clears it.
     pub error: Option<String>,
     /// A line for the job's history; empty writes none unless the state's name changes.
@@ -34,19 +32,27 @@ pub struct Entry {
 }
 
 impl Journal {
-    /// Records the moves in one commit. The answer says for each whether it was applied: a job
-    /// that is no longer in the expected state (superseded meanwhile) is left alone, and the
-    /// worker must drop it.
-    pub async fn record(
+    /// Records a move. `false`: the job is no longer in the expected state (superseded meanwhile);
+    /// it is left alone, and the worker must drop it.
+    pub async fn record(&self, entry: Entry, now: Timestamp) -> Result<bool, JournalError> {
+        self.write(move |connection| apply(connection, &entry, now))
+            .await
+    }
+
+    /// Records the moves of several jobs in one commit, and returns the jobs whose moves were applied.
+    pub async fn record_all(
         &self,
         entries: Vec<Entry>,
         now: Timestamp,
-    ) -> Result<Vec<bool>, JournalError> {
+    ) -> Result<Vec<Job>, JournalError> {
         self.write(move |connection| {
-            entries
-                .iter()
-                .map(|entry| apply(connection, entry, now))
-                .collect()
+            let mut applied = Vec::with_capacity(entries.len());
+            for entry in entries {
+                if apply(connection, &entry, now)? {
+                    applied.push(entry.job);
+                }
+            }
+            Ok(applied)
         })
         .await
     }
@@ -61,7 +67,6 @@ pub(super) fn apply(
         job,
         from,
         hold,
-        passed,
         error,
         note: text,
     } = entry;
@@ -85,11 +90,6 @@ pub(super) fn apply(
         },
     )?;
     let name = job.state.name();
-    if applied {
-        for state in *passed {
-            note(connection, job.id.0, now, state.as_str(), "")?;
-        }
-    }
     if applied && (name != *from || !text.is_empty()) {
         note(connection, job.id.0, now, name.as_str(), text)?;
     }

@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// What every answer says besides its result.
-    fn note(&self, headers: &HeaderMap, secrets: &Secrets) {
+    fn note(&self, headers: &HeaderMap, secrets: &Secrets<'_>) {
         if let Some(warning) = wire::header(headers, "x-redivis-warning") {
             warn!("Redivis warns: {}", secrets.line(warning));
         }
@@ -72,7 +72,7 @@ impl Client {
         );
     }
 
-    async fn failure(&self, response: Response, secrets: &Secrets) -> ApiError {
+    async fn failure(&self, response: Response, secrets: &Secrets<'_>) -> ApiError {
         let status = response.status();
         let retry_after = wire::pause(response.headers());
         if status.is_success() || status.is_redirection() || status.is_informational() {
@@ -97,7 +97,7 @@ fn classify(
     status: StatusCode,
     retry_after: Option<Duration>,
     body: &str,
-    secrets: &Secrets,
+    secrets: &Secrets<'_>,
 ) -> ApiError {
     let complaint = Complaint::read(body);
     let code = complaint.code.map(|code| secrets.line(&code));
@@ -162,7 +162,7 @@ pub(super) async fn within<T>(
 }
 
 /// A connection that failed after something may have been sent.
-pub(super) fn lost(secrets: &Secrets, error: reqwest::Error) -> ApiError {
+pub(super) fn lost(secrets: &Secrets<'_>, error: reqwest::Error) -> ApiError {
     ApiError::Unavailable {
         status: None,
         text: secrets.error(error),
@@ -171,7 +171,7 @@ pub(super) fn lost(secrets: &Secrets, error: reqwest::Error) -> ApiError {
 
 async fn read_json<T: DeserializeOwned>(
     response: Response,
-    secrets: &Secrets,
+    secrets: &Secrets<'_>,
 ) -> Result<T, ApiError> {
     let bytes = match Body::read(response, RESULT_CAP).await {
         Body::Whole(bytes) => bytes,
@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn every_status_has_its_consequence() {
-        let secrets = Secrets::of_token(&Bearer::new("t0k3n").unwrap());
+        let token = Bearer::new("t0k3n").unwrap();
+        let secrets = Secrets::of_token(&token);
         let scope =
             r#"{"error":"insufficient_scope","error_description":"no","scope":"data.edit"}"#;
         for (status, pause, body, want) in [

@@ -54,7 +54,7 @@ impl Client {
     async fn read_listing(
         &self,
         mut response: Response,
-        secrets: &Secrets,
+        secrets: &Secrets<'_>,
         wanted: &mut (impl FnMut(&str) -> bool + Send),
     ) -> Result<Vec<RemoteFile>, ApiError> {
         // Without either, the end of the connection is the end of the body, and a broken one

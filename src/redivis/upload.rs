@@ -31,7 +31,7 @@ pub struct Answer {
     pub range: Option<String>,
     /// `Location`, as the server wrote it. A secret: see [`super::session_from`].
     pub location: Option<String>,
-    /// Every value of `x-goog-hash`, such as `crc32c=n03x6A==`.
+    /// Every value of `x-goog-hash`, such as `crc32c=n03x6A==`, as the server wrote it.
     pub goog_hash: Vec<String>,
     /// `x-goog-stored-content-length`
     pub stored_length: Option<u64>,
@@ -47,7 +47,7 @@ impl fmt::Debug for Answer {
             .field("status", &self.status)
             .field("range", &self.range)
             .field("location", &self.location.as_ref().map(|_| "…"))
-            .field("goog_hash", &self.goog_hash)
+            .field("goog_hash", &self.goog_hash.len())
             .field("stored_length", &self.stored_length)
             .field("retry_after", &self.retry_after)
             .field("text", &self.text)
@@ -134,7 +134,7 @@ impl Client {
             return Err(Lost::before("the upload address is not one to send to"));
         };
         let token = self.token();
-        let secrets = Secrets::of_upload(&token, &url);
+        let secrets = Secrets::of_upload(&token, address);
         let limits = self.limits();
 
         // reqwest leaves it out for empty bodies, and sends streams in chunks without it.
@@ -176,7 +176,7 @@ impl Client {
 async fn understand(
     response: Response,
     complete: bool,
-    secrets: &Secrets,
+    secrets: &Secrets<'_>,
     limits: Limits,
 ) -> Reply {
     let status = response.status();
@@ -200,7 +200,7 @@ async fn understand(
     Ok(answer)
 }
 
-fn bare(status: u16, headers: &HeaderMap, secrets: &Secrets) -> Answer {
+fn bare(status: u16, headers: &HeaderMap, secrets: &Secrets<'_>) -> Answer {
     let text = |name: &HeaderName| wire::header(headers, name.as_str()).map(str::to_owned);
     Answer {
         status,
@@ -211,7 +211,7 @@ fn bare(status: u16, headers: &HeaderMap, secrets: &Secrets) -> Answer {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .map(|value| secrets.line(value))
+            .map(str::to_owned)
             .collect(),
         stored_length: wire::header(headers, "x-goog-stored-content-length")
             .and_then(|length| length.trim().parse().ok()),
@@ -258,7 +258,7 @@ impl Lost {
         }
     }
 
-    fn transport(error: reqwest::Error, secrets: &Secrets) -> Self {
+    fn transport(error: reqwest::Error, secrets: &Secrets<'_>) -> Self {
         let reached = !(error.is_connect() || error.is_builder());
         Self {
             why: secrets.error(error),
