@@ -26,8 +26,10 @@ impl Queue {
     const fn condition(self) -> &'static str {
         match self {
             Self::Queued => "claimed = 0 AND state = 'queued'",
-            Self::Interrupted => "claimed = 0 AND state IN ('reserved', 'uploading')",
-            Self::Stored => "claimed = 0 AND state IN ('uploaded', 'registering', 'registered')",
+            Self::Interrupted => "claimed = 0 AND (state = 'reserved' OR state = 'uploading')",
+            Self::Stored => {
+                "claimed = 0 AND (state = 'uploaded' OR state = 'registering' OR state = 'registered')"
+            }
         }
     }
 }

@@ -32,7 +32,8 @@ const REVIVE: &str = "UPDATE jobs SET state = 'queued', table_ref = ?2, attempts
 /// Older versions of the same file that are not stored yet: they will never be whole again.
 /// One that waits for the answer of its registration is not touched: that must be resolved.
 const OLDER: &str = "SELECT id FROM jobs WHERE watch = ?1 AND path = ?2 AND id <> ?3 AND \
-     (state IN ('queued', 'reserved', 'uploading') OR (state = 'parked' AND intent IS NULL))";
+     (state = 'queued' OR state = 'reserved' OR state = 'uploading' \
+     OR (state = 'parked' AND intent IS NULL))";
 
 const SUPERSEDE: &str = "UPDATE jobs SET state = 'superseded', finished_at = ?2, claimed = 0, \
      temp_id = NULL, temp_url = NULL, resumable = NULL, reserved_at = NULL, session_url = NULL, \

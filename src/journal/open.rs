@@ -160,7 +160,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<usize, OpenError>
         .execute_batch(
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
-             PRAGMA foreign_keys = ON;
+             PRAGMA foreign_keys = OFF;
              PRAGMA journal_size_limit = 67108864;
              PRAGMA temp_store = MEMORY;",
         )
@@ -173,6 +173,10 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<usize, OpenError>
     MIGRATIONS
         .to_latest(connection)
         .map_err(|error| migration(path, &error))?;
+    // off until now: a migration may make a table anew to which others refer
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(sql)?;
     // nobody works on anything yet: what a daemon that crashed had claimed is free again
     crashes::charge(connection).map_err(sql)
 }

@@ -211,7 +211,7 @@ fn bare(status: u16, headers: &HeaderMap, secrets: &Secrets<'_>) -> Answer {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .map(str::to_owned)
+            .map(|value| value.trim().to_owned())
             .collect(),
         stored_length: wire::header(headers, "x-goog-stored-content-length")
             .and_then(|length| length.trim().parse().ok()),

@@ -1,5 +1,7 @@
 //! A journal of an earlier version is brought to the present one with everything in it.
 
+use rusqlite::OptionalExtension as _;
+
 use super::*;
 
 const FIRST: &str = include_str!("../../../migrations/01-jobs/up.sql");
@@ -73,6 +75,9 @@ fn a_journal_of_the_first_version_keeps_every_job_in_its_state() {
         .unwrap();
     old.execute_batch(FIRST).unwrap();
     old.execute_batch(JOBS).unwrap();
+    // ten jobs after this one were forgotten
+    old.execute_batch("UPDATE sqlite_sequence SET seq = 20 WHERE name = 'jobs'")
+        .unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
     drop(old);
     let before = contents(&path);
@@ -99,6 +104,15 @@ fn a_journal_of_the_first_version_keeps_every_job_in_its_state() {
         )
         .unwrap();
     assert_eq!((claimed, crashes.as_str()), (0, "1010000000"));
+    let broken: Option<String> = connection
+        .query_row("PRAGMA foreign_key_check", [], |row| row.get(0))
+        .optional()
+        .unwrap();
+    assert_eq!(broken, None);
+    let next: i64 = connection
+        .query_row("SELECT seq FROM sqlite_sequence", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(next, 20, "numbers are never given again");
     let claimed: usize = Queue::ALL
         .into_iter()
         .map(|queue| claim(&journal, queue).len())
