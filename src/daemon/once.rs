@@ -11,6 +11,8 @@ use crate::watch::{Phase, Watching};
 
 /// How often to look whether everything has arrived.
 const LOOK: Duration = Duration::from_millis(20);
+/// How soon to look again when everything has.
+const LOOK_TWICE: Duration = Duration::from_millis(5);
 /// In a large journal less often: looking takes no more than this part of the time.
 const LOOK_SHARE: u32 = 50;
 /// To give up after so many failures in a row to reach a server.
@@ -42,7 +44,8 @@ pub(super) async fn settled(
             });
         }
         was_settled = is_settled;
-        tokio::time::sleep(LOOK.max(began.elapsed() * LOOK_SHARE)).await;
+        let least = if is_settled { LOOK_TWICE } else { LOOK };
+        tokio::time::sleep(least.max(began.elapsed() * LOOK_SHARE)).await;
     }
 }
 

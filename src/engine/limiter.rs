@@ -69,7 +69,7 @@ impl Limiter {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         if bucket.look_at <= now {
             bucket.look_at = now + LOOK;
-            bucket.limit = self.bandwidth.at(Zoned::now().datetime());
+            bucket.limit = self.bandwidth.at(|| Zoned::now().datetime());
         }
         bucket
     }

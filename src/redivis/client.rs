@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
@@ -91,9 +91,7 @@ struct Shared {
     token: RwLock<Bearer>,
     budget: Mutex<Budget>,
     limits: Limits,
-    outside: reqwest::Client,
-    /// Never through a proxy.
-    loopback: reqwest::Client,
+    connections: Connections,
 }
 
 impl Client {
@@ -112,13 +110,11 @@ impl Client {
             Some(path) => certificates(path)?,
             None => Vec::new(),
         };
-        let outside = connections(limits, authorities.clone());
-        let loopback = connections(limits, authorities).no_proxy();
-        let build = |builder: reqwest::ClientBuilder| {
-            builder
-                .build()
-                .map_err(|error| BuildError::Http(error.without_url().to_string()))
-        };
+        let connections = Connections::new(limits, authorities)?;
+        // whether TLS can be had is known before the first file waits for it
+        if settings.endpoint.scheme() == "https" {
+            connections.secure(&settings.endpoint)?;
+        }
         let mut may_see_token = settings.send_token_to.clone();
         may_see_token.push(settings.endpoint.origin());
         Ok(Self(Arc::new(Shared {
@@ -127,8 +123,7 @@ impl Client {
             token: RwLock::new(token),
             budget: Mutex::new(Budget::new(Instant::now())),
             limits,
-            outside: build(outside)?,
-            loopback: build(loopback)?,
+            connections,
         })))
     }
 
@@ -168,13 +163,8 @@ impl Client {
 
     /// A request, with the token if that origin may see it.
     pub(super) fn request(&self, method: Method, url: Url, token: &Bearer) -> RequestBuilder {
-        let connections = if is_loopback(&url) {
-            &self.0.loopback
-        } else {
-            &self.0.outside
-        };
         let trusted = self.0.may_see_token.contains(&url.origin());
-        let request = connections.request(method, url);
+        let request = self.0.connections.to(&url).request(method, url);
         if trusted {
             request.header(AUTHORIZATION, token.header())
         } else {
@@ -193,7 +183,67 @@ impl fmt::Debug for Client {
     }
 }
 
-fn connections(limits: Limits, authorities: Vec<Certificate>) -> reqwest::ClientBuilder {
+/// Connections by where they lead. Those with TLS are made when they are needed: they read hundreds of
+/// certificates.
+struct Connections {
+    limits: Limits,
+    authorities: Vec<Certificate>,
+    /// Without TLS; only to loopback, and never through a proxy.
+    plain: reqwest::Client,
+    /// With TLS, never through a proxy.
+    loopback: OnceLock<reqwest::Client>,
+    /// With TLS.
+    outside: OnceLock<reqwest::Client>,
+}
+
+impl Connections {
+    fn new(limits: Limits, authorities: Vec<Certificate>) -> Result<Self, BuildError> {
+        // trusts nobody, so that no certificate need be read
+        let plain = builder(limits).no_proxy().tls_certs_only([]);
+        Ok(Self {
+            limits,
+            authorities,
+            plain: build(plain)?,
+            loopback: OnceLock::new(),
+            outside: OnceLock::new(),
+        })
+    }
+
+    fn to(&self, url: &Url) -> &reqwest::Client {
+        if url.scheme() == "http" {
+            return &self.plain;
+        }
+        self.secure(url).unwrap_or_else(|error| {
+            tracing::error!(%error, "connections with TLS fail until this is mended");
+            &self.plain
+        })
+    }
+
+    fn secure(&self, url: &Url) -> Result<&reqwest::Client, BuildError> {
+        let is_loopback = is_loopback(url);
+        let made = if is_loopback {
+            &self.loopback
+        } else {
+            &self.outside
+        };
+        if let Some(client) = made.get() {
+            return Ok(client);
+        }
+        let mut builder = builder(self.limits).tls_certs_merge(self.authorities.clone());
+        if is_loopback {
+            builder = builder.no_proxy();
+        }
+        let client = build(builder)?;
+        Ok(made.get_or_init(|| client))
+    }
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
+    let client = builder.build();
+    client.map_err(|error| BuildError::Http(error.without_url().to_string()))
+}
+
+fn builder(limits: Limits) -> reqwest::ClientBuilder {
     let mut headers = HeaderMap::new();
     // A compressed answer could unpack to any size.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -214,7 +264,6 @@ fn connections(limits: Limits, authorities: Vec<Certificate>) -> reqwest::Client
         // For connections that nobody waits for any more. reqwest's default of 30 s would come
         // before our own guard and abort an upload whose receiver only paused.
         .tcp_user_timeout(limits.stall.saturating_mul(2))
-        .tls_certs_merge(authorities)
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
