@@ -18,15 +18,17 @@ const JOBS: u64 = 20_000;
 const BATCH: u64 = 1000;
 /// From queued to done by three records: reserved, about to be registered, done.
 const RECORDS: u64 = 3;
+const WATCH: &str = "bench";
 
 pub fn journal(place: &Path, table: &mut Table) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let watch = WatchName::new(WATCH);
     let mut through = Vec::new();
     let seconds = median_of(|| {
         let place = tempfile::tempdir_in(place)?;
         let journal = Journal::open(&place.path().join("journal.db"))?;
         let enqueued = enqueue(&journal)?;
-        through.push(runtime.block_on(carry_all(&journal))?.as_secs_f64());
+        through.push(runtime.block_on(carry_all(&journal, &watch))?.as_secs_f64());
         Ok(enqueued)
     })?;
     let rate = number(JOBS) / seconds;
@@ -45,7 +47,7 @@ pub fn journal(place: &Path, table: &mut Table) -> anyhow::Result<()> {
 }
 
 fn enqueue(journal: &Journal) -> anyhow::Result<Duration> {
-    let watch = WatchName::new("bench");
+    let watch = WatchName::new(WATCH);
     let began = Instant::now();
     for first in (0..JOBS).step_by(1000) {
         let files = (first..first + BATCH).map(new_job).collect();
@@ -72,13 +74,13 @@ fn new_job(number: u64) -> NewJob {
 }
 
 /// All jobs, as the engine moves small files when nothing fails.
-async fn carry_all(journal: &Journal) -> anyhow::Result<Duration> {
+async fn carry_all(journal: &Journal, watch: &WatchName) -> anyhow::Result<Duration> {
     let began = Instant::now();
     let mut done = 0;
     loop {
         let limit = usize::try_from(BATCH)?;
         let jobs = journal
-            .claim(Queue::Queued, limit, Timestamp::now())
+            .claim(Queue::Queued, watch, limit, Timestamp::now())
             .await?;
         if jobs.is_empty() {
             ensure!(done == JOBS, "{done} jobs of {JOBS} went through");

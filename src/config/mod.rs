@@ -31,7 +31,7 @@ pub use bandwidth::{Bandwidth, Window};
 pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use settings::{
-    Backend, Config, Journal, Kind, Redivis, Retry, Status, Transfer, Verify, Watch,
+    Backend, Config, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify, Watch,
 };
 pub use token::{Token, TokenError, read_token};
 

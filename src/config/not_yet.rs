@@ -14,7 +14,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("watch", "release_on", r#""""#),
     ("watch", "existing", r#""upload""#),
     ("watch", "remote_name", r#""{relative_path}""#),
-    ("watch", "on_conflict", r#""new_version""#),
     ("watch", "after_upload", r#""keep""#),
     ("watch", "move_to", r#""""#),
     ("watch", "priority", "0"),

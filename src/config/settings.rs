@@ -124,8 +124,21 @@ pub struct Watch {
     pub poll_interval: Duration,
     /// Between two full scans when events come in; 100 ms or more.
     pub rescan_interval: Duration,
+    /// What becomes of new content under a name that the table has.
+    pub on_conflict: OnConflict,
     /// Whether a file with more than one name (nlink > 1) may be uploaded.
     pub allow_hard_links: bool,
+}
+
+/// `watch.on_conflict`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is added too.
+    NewVersion,
+    /// It stays here.
+    Skip,
+    /// A person decides.
+    Fail,
 }
 
 /// `watch.kind`

@@ -10,7 +10,7 @@ use crate::job::{WatchName, printable};
 use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::section::{Notes, Section};
-use super::settings::{Backend, Kind, Watch};
+use super::settings::{Backend, Kind, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
 use super::value::{
     Complaint, Reading, absolute, glob, one_of, quoted, text, text_or_empty, time, truth, whole,
@@ -70,6 +70,14 @@ pub(super) fn watch(mut section: Section) -> Found {
     let rescan_interval = section
         .get("rescan_interval", time(100))
         .unwrap_or(Duration::from_mins(10));
+    let policies = &[
+        ("new_version", OnConflict::NewVersion),
+        ("skip", OnConflict::Skip),
+        ("fail", OnConflict::Fail),
+    ];
+    let on_conflict = section
+        .get("on_conflict", one_of(policies))
+        .unwrap_or(OnConflict::NewVersion);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
     check_keys_of_later_features(&mut section);
     let found = Found {
@@ -93,6 +101,7 @@ pub(super) fn watch(mut section: Section) -> Found {
                 backend,
                 poll_interval,
                 rescan_interval,
+                on_conflict,
                 allow_hard_links,
             }),
     };
@@ -136,12 +145,6 @@ fn check_keys_of_later_features(section: &mut Section) {
         one_of(&[("upload", "upload"), ("ignore", "ignore")]),
     );
     section.get("remote_name", text("{relative_path}", template));
-    let policies = &[
-        ("new_version", "new_version"),
-        ("skip", "skip"),
-        ("fail", "fail"),
-    ];
-    section.get("on_conflict", one_of(policies));
     let actions = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
     section.get("after_upload", one_of(actions));
     section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));

@@ -270,6 +270,7 @@ impl Ledger for Desk {
             overflows: health.overflows,
             last_scan_at: health.last_scan_at,
             error: health.error,
+            closed: None,
         })
     }
 }

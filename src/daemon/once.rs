@@ -1,5 +1,6 @@
 //! `run --once`: whether all there is has been dealt with.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::{DaemonError, Ended};
@@ -25,7 +26,7 @@ pub(super) async fn settled(
     condition: &mut tokio::sync::watch::Receiver<Condition>,
 ) -> Result<Ended, DaemonError> {
     let reader = Reader::open(&config.journal.path)?;
-    let before = tally(&reader)?;
+    let before = tally(&reader, &HashSet::new())?;
     let mut was_settled = false;
     loop {
         if let Some(ended) = hopeless(&condition.borrow_and_update()) {
@@ -34,7 +35,7 @@ pub(super) async fn settled(
         let began = Instant::now();
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
-        let now = tally(&reader)?;
+        let now = tally(&reader, &closed(config, &condition.borrow()))?;
         let is_settled = quiet && now.open == 0;
         // twice, since a file that changed in flight is gone from one count before it is in the other
         if is_settled && was_settled {
@@ -85,13 +86,23 @@ struct Tally {
     failed: u64,
 }
 
-fn tally(reader: &Reader) -> Result<Tally, JournalError> {
+/// Watches whose tables take nothing.
+fn closed(config: &Config, condition: &Condition) -> HashSet<String> {
+    let watches = config.watches.iter();
+    watches
+        .filter(|watch| condition.closed_tables.contains(&watch.table))
+        .map(|watch| watch.name.to_string())
+        .collect()
+}
+
+fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalError> {
     let mut tally = Tally::default();
     for count in reader.counts()? {
         match count.state {
             StateName::Done => tally.done += count.jobs,
-            StateName::Parked => tally.failed += count.jobs,
+            StateName::Parked => tally.failed += count.jobs - count.skipped,
             StateName::Superseded | StateName::Missing => {}
+            _ if closed.contains(&count.watch) => tally.failed += count.jobs,
             _ => {
                 tally.open += count.jobs - count.failing;
                 tally.failed += count.failing;

@@ -1,6 +1,5 @@
 //! Several claimed jobs of one table, moved and recorded together.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,12 +18,25 @@ pub(super) struct Outcome {
     pub onward: Vec<Job>,
     /// Still claimed, unchanged: to be tried again as soon as the account may be used.
     pub kept: Vec<Job>,
+    /// Recorded, and to begin anew.
+    pub again: Vec<Job>,
     /// Given back; the earliest may go on from this time.
     pub until: Option<Timestamp>,
     /// The API was asked and has answered, if only with a refusal: it is there, and takes the token.
     pub answered: bool,
     /// What the API said that concerns everyone.
     pub trouble: Option<Trouble>,
+    /// What it said of the table.
+    pub destination: Option<Destination>,
+}
+
+/// What was learnt of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// It has taken something.
+    Takes(String),
+    /// It refuses everything, with these words.
+    Refuses(String, String),
 }
 
 impl Outcome {
@@ -160,7 +172,7 @@ async fn record(shared: &Shared, entries: Vec<Entry>) -> Recorded<Vec<Job>> {
 }
 
 /// Waits until the budget allows one more call to the API.
-pub(super) async fn budget(shared: &Arc<Shared>) {
+pub(super) async fn budget(shared: &Shared) {
     while let Err(at) = shared.client.acquire(Instant::now().into_std()) {
         tokio::time::sleep_until(at.into()).await;
     }

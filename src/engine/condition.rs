@@ -1,5 +1,7 @@
 //! How the engine is doing, for those who wait for it.
 
+use std::collections::BTreeSet;
+
 /// What the engine knows of the way to Redivis. Sent whenever it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Condition {
@@ -9,6 +11,8 @@ pub struct Condition {
     pub api_failures: u32,
     /// Uploads that failed in a row because their server could not be reached.
     pub upload_failures: u32,
+    /// Tables that take nothing now.
+    pub closed_tables: BTreeSet<String>,
     /// The last of these failures, for people.
     pub last_failure: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::Recorded;
 use super::answer::reply;
 use super::body;
 use super::hash::Hasher;
-use super::source::{Source, Unfit};
+use super::source::{self, Source, Unfit};
 use super::worker::{Left, Trouble, Worker};
 use crate::job::{ByteOffset, Progress, Reservation, SessionUrl, State, StateName, printable};
 use crate::journal::JournalError;
@@ -269,18 +269,10 @@ impl Drive {
         if self.hasher.at() > at {
             self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         }
-        let (source, mut hasher) = (self.source.clone(), self.hasher.clone());
         let reading = self.worker.shared.surroundings.reading;
-        let read = reading
-            .run(move || source.hash_up_to(&mut hasher, at).map(|()| hasher))
-            .await?;
-        Ok(match read {
-            Ok(hasher) => {
-                self.hasher = hasher;
-                Ok(())
-            }
-            Err(error) => Err(self.source.unreadable(&error)),
-        })
+        let hasher = self.hasher.clone();
+        let summed = source::sum_up_to(reading, &self.source, hasher, at.get()).await?;
+        Ok(summed.map(|hasher| self.hasher = hasher))
     }
 
     // ---- leaving

@@ -14,9 +14,13 @@
 mod answer;
 mod batch;
 mod body;
+mod compare;
 mod condition;
+mod conflicts;
+mod destinations;
 mod drive;
 mod hash;
+mod lanes;
 mod leave;
 mod limiter;
 mod lot;
@@ -27,6 +31,7 @@ mod pool;
 mod put;
 mod rate;
 mod reconcile;
+mod refusals;
 mod register;
 mod remote;
 mod reserve;
@@ -43,7 +48,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Retry, Transfer};
+use crate::config::{Config, OnConflict, Retry, Transfer};
 use crate::job::WatchName;
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
@@ -79,6 +84,7 @@ struct Shared {
 struct Folder {
     path: PathBuf,
     allow_hard_links: bool,
+    on_conflict: OnConflict,
 }
 
 impl Shared {
@@ -93,6 +99,7 @@ impl Shared {
             let folder = Folder {
                 path: watch.path.clone(),
                 allow_hard_links: watch.allow_hard_links,
+                on_conflict: watch.on_conflict,
             };
             (watch.name.clone(), folder)
         });

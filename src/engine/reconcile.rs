@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::batch::{self, Outcome, Trouble, budget};
+use super::batch::{self, Destination, Outcome, Trouble, budget};
 use super::register::{adopt, is_ours};
 use super::worker::signed;
 use super::{Recorded, Shared};
@@ -15,7 +15,7 @@ use crate::redivis::{REQUEST_TIMEOUT, RemoteFile};
 
 /// A request that was on its way when its answer was lost may still arrive for this long; only a
 /// listing made later proves that it did not.
-const MAY_STILL_ARRIVE: Duration = Duration::from_secs(2 * REQUEST_TIMEOUT.as_secs());
+pub(super) const MAY_STILL_ARRIVE: Duration = Duration::from_secs(2 * REQUEST_TIMEOUT.as_secs());
 
 /// The server's clock and ours may differ by this much.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
@@ -50,10 +50,15 @@ pub(super) async fn reconcile(
             };
             match &outcome.trouble {
                 Some(Trouble::Auth(_)) => outcome.kept = jobs,
-                Some(Trouble::Pause(_, Some(wanted))) => {
-                    outcome.until = batch::give_back(&shared, jobs, &why, *wanted).await?;
+                Some(Trouble::Pause(_, wanted)) => {
+                    let delay = wanted.unwrap_or(delay);
+                    outcome.until = batch::give_back(&shared, jobs, &why, delay).await?;
                 }
-                _ => outcome.until = batch::give_back(&shared, jobs, &why, delay).await?,
+                // a listing is of a whole table
+                None => {
+                    outcome.kept = jobs;
+                    outcome.destination = Some(Destination::Refuses(table, error.to_string()));
+                }
             }
             Ok(outcome)
         }
@@ -88,6 +93,13 @@ async fn sort(
     adopt(shared, found).await?;
     let why = "its registration got no answer and is not in the table's listing yet";
     let until = batch::give_back(shared, open, why, MAY_STILL_ARRIVE).await?;
+    // of a file that changed since, only what came last should come last
+    let outdated = shared.journal.outdated(&absent).await?;
+    let (late, absent): (Vec<_>, Vec<_>) = absent
+        .into_iter()
+        .partition(|job| outdated.contains(&job.id));
+    let note = "its registration never arrived, and there is a newer version of the file by now";
+    batch::advance_and_note(shared, late, note, |_, state| state.withdraw()?.supersede()).await?;
     let onward = batch::advance(shared, absent, |_, state| state.withdraw()).await?;
     Ok(Outcome {
         onward,

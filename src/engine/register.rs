@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::batch::{self, Outcome, Trouble, budget};
+use super::conflicts;
+use super::refusals::{Next, Refusals};
 use super::{Recorded, Shared};
 use crate::job::{Job, Md5, ParkReason, RemoteId, State, Sums};
 use crate::redivis::{ApiError, RegisteredFile, Registration};
@@ -22,58 +24,53 @@ pub(super) async fn register(
     delay: Duration,
 ) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
-    let mut batches = vec![jobs];
     let mut refusals = Refusals::default();
+    let Some(table) = jobs.first().map(|stored| stored.job.table.clone()) else {
+        return Ok(outcome);
+    };
+    let mut batches = vec![jobs];
     while let Some(jobs) = batches.pop() {
-        if outcome.trouble.is_some() {
+        if outcome.trouble.is_some() || refusals.is_closed() {
             outcome.kept.extend(stored(&shared, jobs).await?);
             continue;
         }
         // first the budget: the age of an intent says how long its request may have been under way
         budget(&shared).await;
         let jobs = intend(&shared, jobs).await?;
-        let Some(table) = jobs.first().map(|job| job.table.clone()) else {
+        if jobs.is_empty() {
             continue;
-        };
+        }
         let files: Vec<_> = jobs.iter().filter_map(registration).collect();
         let answer = shared.client.register_files(&table, &files).await;
         outcome.answered |= matches!(answer, Ok(_) | Err(ApiError::Refused { .. }));
         match answer {
-            Ok(listed) => outcome.given_back(settle(&shared, jobs, listed).await?),
-            Err(error @ ApiError::Refused { .. }) if refusals.split(&error, jobs.len()) => {
-                // one file of the batch is at fault, perhaps: halve until it stands alone
-                let jobs = withdraw(&shared, jobs).await?;
-                let mut jobs: Vec<_> = jobs.into_iter().map(Stored::recorded).collect();
-                batches.push(jobs.split_off(jobs.len() / 2));
-                batches.push(jobs);
+            Ok(listed) => {
+                refusals.taken();
+                outcome.given_back(settle(&shared, jobs, listed).await?);
+            }
+            Err(error @ ApiError::Refused { .. }) => {
+                let jobs = match conflicts::settle(&shared, jobs, &error, &mut outcome).await? {
+                    conflicts::Next::Refused(jobs) => withdraw(&shared, jobs).await?,
+                    conflicts::Next::Again(jobs) => {
+                        let jobs = withdraw(&shared, jobs).await?;
+                        batches.push(jobs.into_iter().map(Stored::recorded).collect());
+                        continue;
+                    }
+                };
+                match refusals.refused(jobs, &error) {
+                    Next::Halves(first, second) => {
+                        let recorded = |jobs: Vec<Job>| jobs.into_iter().map(Stored::recorded);
+                        batches.extend([recorded(second).collect(), recorded(first).collect()]);
+                    }
+                    Next::Noted => {}
+                    Next::Leave(jobs) => outcome.kept.extend(jobs),
+                }
             }
             Err(error) => failed(&shared, jobs, &error, delay, &mut outcome).await?,
         }
     }
+    refusals.conclude(&shared, &table, &mut outcome).await?;
     Ok(outcome)
-}
-
-/// Tells one bad file from a table that takes none.
-#[derive(Default)]
-struct Refusals {
-    /// Files that were refused alone, in a row, and with what words.
-    alone: u32,
-    words: String,
-}
-
-impl Refusals {
-    /// So many files refused alone with the same words: it is the table, not the files.
-    const SAME: u32 = 3;
-
-    /// Whether a refused batch of this length is to be tried in halves.
-    fn split(&mut self, error: &ApiError, len: usize) -> bool {
-        let words = error.to_string();
-        if self.words != words {
-            *self = Self { alone: 0, words };
-        }
-        self.alone += u32::from(len == 1);
-        len > 1 && self.alone < Self::SAME
-    }
 }
 
 /// A job whose bytes are stored and proven.
@@ -161,25 +158,6 @@ async fn failed(
         Some(Trouble::Pause(_, Some(wanted))) => *wanted,
         _ => delay,
     };
-    if let ApiError::Refused { text, .. } = error {
-        // "exists" and "used" may speak of our own earlier request: the listing tells
-        let text = text.to_lowercase();
-        let ours_perhaps = [
-            "already exist",
-            "already used",
-            "already been used",
-            "already regist",
-        ]
-        .iter()
-        .any(|words| text.contains(words));
-        if ours_perhaps {
-            outcome.given_back(batch::give_back(shared, jobs, &why, delay).await?);
-        } else {
-            let jobs = withdraw(shared, jobs).await?;
-            batch::park(shared, jobs, ParkReason::Refused, &why).await?;
-        }
-        return Ok(());
-    }
     if !error.certainly_not_applied() {
         // it stays `registering`: the next claim looks at the listing first
         outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
@@ -259,30 +237,4 @@ pub(super) async fn finish(shared: &Shared, jobs: Vec<Job>) -> Recorded<()> {
 
 fn tell(job: &Job) {
     tracing::info!(job = %job.id, watch = %job.watch, name = ?job.remote_name, bytes = job.seen.size, md5 = job.state.md5().map(tracing::field::display), "a file is in its table");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> ApiError {
-        ApiError::Refused {
-            status: 400,
-            code: None,
-            text: text.into(),
-        }
-    }
-
-    #[test]
-    fn a_bad_file_is_looked_for_and_a_table_that_takes_none_is_soon_believed() {
-        let mut refusals = Refusals::default();
-        assert!(refusals.split(&refused("bad"), 1000));
-        assert!(refusals.split(&refused("bad"), 2));
-        assert!(!refusals.split(&refused("bad"), 1));
-        assert!(refusals.split(&refused("bad"), 500));
-        assert!(!refusals.split(&refused("bad"), 1));
-        assert!(!refusals.split(&refused("bad"), 1));
-        assert!(!refusals.split(&refused("bad"), 500), "three alone");
-        assert!(refusals.split(&refused("other"), 500), "other words");
-    }
 }

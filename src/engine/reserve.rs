@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{self, Outcome, Trouble, budget};
+use super::refusals::{Next, Refusals};
 use super::{Recorded, Shared};
-use crate::job::{Job, ParkReason, Reservation};
-use crate::redivis::{ApiError, TempUploadRequest};
+use crate::job::{Job, Reservation};
+use crate::redivis::{ApiError, TempUpload, TempUploadRequest};
 
 /// Reserves for jobs of one table, at most 1000. A lost answer is harmless: an unused temporary
 /// upload expires by itself.
@@ -17,34 +18,56 @@ pub(super) async fn reserve(
     jobs: Vec<Job>,
     delay: Duration,
 ) -> Recorded<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut refusals = Refusals::default();
     let Some(table) = jobs.first().map(|job| job.table.clone()) else {
-        return Ok(Outcome::default());
+        return Ok(outcome);
     };
-    let wanted: Vec<_> = jobs.iter().map(|job| wanted(&shared, job)).collect();
-    budget(&shared).await;
-    match shared.client.create_temp_uploads(&table, &wanted).await {
-        Ok(uploads) => {
-            let at = shared.now();
-            let mut uploads = uploads.into_iter();
-            let onward = batch::advance(&shared, jobs, |_, state| match uploads.next() {
-                Some(upload) => state.reserve(Reservation {
-                    temp: upload.id,
-                    url: upload.url,
-                    resumable: upload.resumable,
-                    at,
-                }),
-                // the client has compared the counts
-                None => Ok(state),
-            })
-            .await?;
-            Ok(Outcome {
-                onward,
-                answered: true,
-                ..Outcome::default()
-            })
+    let mut batches = vec![jobs];
+    while let Some(jobs) = batches.pop() {
+        if outcome.trouble.is_some() || refusals.is_closed() {
+            outcome.kept.extend(jobs);
+            continue;
         }
-        Err(error) => failed(&shared, jobs, &error, delay).await,
+        let wanted: Vec<_> = jobs.iter().map(|job| wanted(&shared, job)).collect();
+        budget(&shared).await;
+        match shared.client.create_temp_uploads(&table, &wanted).await {
+            Ok(uploads) => {
+                outcome.answered = true;
+                refusals.taken();
+                outcome
+                    .onward
+                    .extend(reserved(&shared, jobs, uploads).await?);
+            }
+            Err(error @ ApiError::Refused { .. }) => {
+                outcome.answered = true;
+                match refusals.refused(jobs, &error) {
+                    Next::Halves(first, second) => batches.extend([second, first]),
+                    Next::Noted => {}
+                    Next::Leave(jobs) => outcome.kept.extend(jobs),
+                }
+            }
+            Err(error) => failed(&shared, jobs, &error, delay, &mut outcome).await?,
+        }
     }
+    refusals.conclude(&shared, &table, &mut outcome).await?;
+    Ok(outcome)
+}
+
+async fn reserved(shared: &Shared, jobs: Vec<Job>, uploads: Vec<TempUpload>) -> Recorded<Vec<Job>> {
+    let at = shared.now();
+    let mut uploads = uploads.into_iter();
+    let onward = batch::advance(shared, jobs, |_, state| match uploads.next() {
+        Some(upload) => state.reserve(Reservation {
+            temp: upload.id,
+            url: upload.url,
+            resumable: upload.resumable,
+            at,
+        }),
+        // the client has compared the counts
+        None => Ok(state),
+    });
+    onward.await
 }
 
 fn wanted(shared: &Shared, job: &Job) -> TempUploadRequest {
@@ -60,29 +83,18 @@ async fn failed(
     jobs: Vec<Job>,
     error: &ApiError,
     delay: Duration,
-) -> Recorded<Outcome> {
-    let trouble = Trouble::of(error);
-    let why = error.to_string();
-    match &trouble {
-        None => {
-            batch::park(shared, jobs, ParkReason::Refused, &why).await?;
-            Ok(Outcome {
-                answered: true,
-                ..Outcome::default()
-            })
+    outcome: &mut Outcome,
+) -> Recorded<()> {
+    outcome.trouble = Trouble::of(error);
+    let wait = match &outcome.trouble {
+        Some(Trouble::Auth(_)) => {
+            outcome.kept.extend(jobs);
+            return Ok(());
         }
-        Some(Trouble::Auth(_)) => Ok(Outcome {
-            kept: jobs,
-            trouble,
-            ..Outcome::default()
-        }),
-        Some(Trouble::Pause(_, wanted)) => {
-            let until = batch::give_back(shared, jobs, &why, wanted.unwrap_or(delay)).await?;
-            Ok(Outcome {
-                until,
-                trouble,
-                ..Outcome::default()
-            })
-        }
-    }
+        Some(Trouble::Pause(_, Some(wanted))) => *wanted,
+        _ => delay,
+    };
+    let until = batch::give_back(shared, jobs, &error.to_string(), wait).await?;
+    outcome.given_back(until);
+    Ok(())
 }

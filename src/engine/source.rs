@@ -11,12 +11,16 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, poll_fn};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Recorded;
 use super::hash::Hasher;
+use super::surroundings::Reading;
 use crate::beneath::{self, OpenError, Root};
 use crate::job::{ByteOffset, Fingerprint, Job};
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 * 1024;
+/// Bytes that are summed in one go when nothing is sent.
+const PIECE: u64 = 64 * 1024 * 1024;
 /// Blocks that may wait for the network, a file.
 const AHEAD: usize = 2;
 /// Blocks that may wait for the md5, of all files together: enough that its thread, the slowest of all,
@@ -158,6 +162,26 @@ impl Source {
             .spawn(reader);
         (poll_fn(move |context| arriving.poll_recv(context)), summed)
     }
+}
+
+/// Feeds the hasher up to `to`, piece by piece, so that a large file holds nobody up at shutdown.
+pub(super) async fn sum_up_to(
+    reading: Reading,
+    source: &Source,
+    mut hasher: Hasher,
+    to: u64,
+) -> Recorded<Result<Hasher, Unfit>> {
+    while hasher.at().get() < to {
+        let next = ByteOffset::new(to.min(hasher.at().get() + PIECE));
+        let (source_here, mut summing) = (source.clone(), hasher);
+        let read =
+            reading.run(move || source_here.hash_up_to(&mut summing, next).map(|()| summing));
+        match read.await? {
+            Ok(summed) => hasher = summed,
+            Err(error) => return Ok(Err(source.unreadable(&error))),
+        }
+    }
+    Ok(Ok(hasher))
 }
 
 #[cfg(test)]

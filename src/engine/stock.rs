@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::lanes::Lanes;
 use super::register::Stored;
 use crate::job::Job;
+use crate::journal::Before;
 use crate::redivis::BATCH_LIMIT;
 
 /// Bytes that are reserved at a time: about what a fast link moves while a temporary upload stays
@@ -29,7 +31,9 @@ const COMPANY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Stock {
     /// To be reserved.
-    pub queued: VecDeque<Job>,
+    pub queued: Lanes,
+    /// Their names were registered before: to be looked at.
+    pub to_compare: VecDeque<(Job, Before)>,
     /// Reserved or interrupted: to be transferred.
     ready: VecDeque<Job>,
     ready_bytes: u64,
@@ -91,6 +95,11 @@ impl Stock {
         self.ready.len()
     }
 
+    /// Jobs that wait to be registered or looked up.
+    pub fn to_register(&self) -> usize {
+        self.unresolved.len() + self.stored.values().map(Vec::len).sum::<usize>()
+    }
+
     /// Whether so little waits that workers with `capacity` shares may stand idle before more is reserved.
     pub fn runs_low(&self, capacity: usize) -> bool {
         self.ready.len() < 2 * capacity && self.ready_bytes < RESERVED_BYTES
@@ -103,35 +112,21 @@ impl Stock {
         self.stored.entry(table).or_default().push(stored);
     }
 
-    /// The next jobs to reserve: of one table, as many as can be sent soon. While nothing can be sent yet,
-    /// few, so that sending begins early.
-    pub fn next_to_reserve(&mut self, sends: bool) -> Vec<Job> {
+    /// The next jobs to reserve: of one table that is open, as many as can be sent soon. While nothing can
+    /// be sent yet, few, so that sending begins early.
+    pub fn next_to_reserve(&mut self, sends: bool, open: impl Fn(&str) -> bool) -> Vec<Job> {
         let most = if sends || self.has_ready() {
             BATCH_LIMIT
         } else {
             FIRST_BATCH
         };
-        let Some(table) = self.queued.front().map(|job| job.table.clone()) else {
-            return Vec::new();
-        };
-        let mut batch = Vec::new();
-        let mut bytes = 0_u64;
-        let mut others = VecDeque::new();
-        while let Some(job) = self.queued.pop_front() {
-            if job.table != table || batch.len() == most || bytes > RESERVED_BYTES {
-                others.push_back(job);
-            } else {
-                bytes = bytes.saturating_add(job.seen.size);
-                batch.push(job);
-            }
-        }
-        self.queued = others;
-        batch
+        self.queued.take(most, RESERVED_BYTES, open)
     }
 
-    /// The jobs to look up next: all of one table.
-    pub fn next_to_look_up(&mut self) -> Vec<Job> {
-        let Some(table) = self.unresolved.first().map(|job| job.table.clone()) else {
+    /// The jobs to look up next: all of one table that is open.
+    pub fn next_to_look_up(&mut self, open: impl Fn(&str) -> bool) -> Vec<Job> {
+        let mut tables = self.unresolved.iter().map(|job| &job.table);
+        let Some(table) = tables.find(|table| open(table)).cloned() else {
             return Vec::new();
         };
         let jobs = std::mem::take(&mut self.unresolved);
@@ -140,14 +135,14 @@ impl Stock {
         batch
     }
 
-    /// The next jobs to register, of a table that is not `busy`: a full batch, or what has waited for
+    /// The next jobs to register, of a table that `may` be asked now: a full batch, or what has waited for
     /// company, or what has no more company to expect than it has already. So the batches get
     /// smaller towards an end, and there is little left to do when the last file is stored.
     ///
     /// `company`: how many more may soon be stored.
     pub fn next_to_register(
         &mut self,
-        busy: &HashSet<String>,
+        may: impl Fn(&str) -> bool,
         company: usize,
         now: Instant,
     ) -> Option<(String, Vec<Stored>)> {
@@ -155,7 +150,7 @@ impl Stock {
         let table = self.stored.iter().find_map(|(table, jobs)| {
             let most = jobs.len() >= company.max(LEAST_OF_SEVERAL);
             let enough = jobs.len() >= BATCH_LIMIT || waited || company == 0 || most;
-            (enough && !busy.contains(table)).then(|| table.clone())
+            (enough && may(table)).then(|| table.clone())
         })?;
         let (batch, others) = distinct_names(self.stored.remove(&table)?);
         if !others.is_empty() {
@@ -167,14 +162,17 @@ impl Stock {
         Some((table, batch))
     }
 
-    /// Stored files that have waited long enough and that the journal does not know as stored.
-    pub fn unrecorded(&mut self, now: Instant) -> Vec<Stored> {
+    /// Stored files of tables that are `closed`, which have waited long enough and which the journal does
+    /// not know as stored.
+    pub fn unrecorded(&mut self, now: Instant, closed: impl Fn(&str) -> bool) -> Vec<Stored> {
         if self.register_by().is_none_or(|by| by > now) {
             return Vec::new();
         }
         let is_new = |stored: &mut Stored| stored.unrecorded.is_some();
-        let lists = self.stored.values_mut();
-        let found = lists.flat_map(|jobs| jobs.extract_if(.., is_new)).collect();
+        let lists = self.stored.iter_mut().filter(|(table, _)| closed(table));
+        let found = lists
+            .flat_map(|(_, jobs)| jobs.extract_if(.., is_new))
+            .collect();
         self.stored.retain(|_, jobs| !jobs.is_empty());
         if self.stored.is_empty() {
             self.stored_since = None;
@@ -201,11 +199,11 @@ fn distinct_names(jobs: Vec<Stored>) -> (Vec<Stored>, Vec<Stored>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::job::{Fingerprint, JobId, State, Sums, Troubles, WatchName};
 
-    fn job(id: i64, table: &str, name: &str, size: u64) -> Job {
+    pub(in crate::engine) fn job(id: i64, table: &str, name: &str, size: u64) -> Job {
         Job {
             id: JobId(id),
             watch: WatchName::new("w"),
@@ -236,20 +234,20 @@ mod tests {
         let mut stock = Stock::default();
         stock.queued.extend([
             job(1, "a", "1", 1),
-            job(2, "b", "2", 1),
-            job(3, "a", "3", big),
-            job(4, "a", "4", 1),
+            job(2, "a", "2", big),
+            job(3, "a", "3", 1),
+            job(4, "b", "4", 1),
         ]);
-        assert_eq!(ids(&stock.next_to_reserve(true)), [1, 3]);
-        assert_eq!(ids(&stock.next_to_reserve(true)), [2]);
-        assert_eq!(ids(&stock.next_to_reserve(true)), [4]);
-        assert!(stock.next_to_reserve(true).is_empty());
+        assert_eq!(ids(&stock.next_to_reserve(true, |_| true)), [1, 2]);
+        assert_eq!(ids(&stock.next_to_reserve(true, |_| true)), [3]);
+        assert_eq!(ids(&stock.next_to_reserve(true, |_| true)), [4]);
+        assert!(stock.next_to_reserve(true, |_| true).is_empty());
         let many = i64::try_from(BATCH_LIMIT).unwrap() + 1;
         stock
             .queued
             .extend((0..many).map(|id| job(id, "a", "x", 1)));
-        assert_eq!(stock.next_to_reserve(true).len(), BATCH_LIMIT);
-        assert_eq!(stock.next_to_reserve(true).len(), 1);
+        assert_eq!(stock.next_to_reserve(true, |_| true).len(), BATCH_LIMIT);
+        assert_eq!(stock.next_to_reserve(true, |_| true).len(), 1);
     }
 
     #[test]
@@ -258,9 +256,9 @@ mod tests {
         let many = i64::try_from(2 * BATCH_LIMIT).unwrap();
         let jobs = (0..many).map(|id| job(id, "a", "x", 1));
         stock.queued.extend(jobs);
-        assert_eq!(stock.next_to_reserve(false).len(), FIRST_BATCH);
+        assert_eq!(stock.next_to_reserve(false, |_| true).len(), FIRST_BATCH);
         stock.make_ready([job(1, "a", "1", 1)]);
-        assert_eq!(stock.next_to_reserve(false).len(), BATCH_LIMIT);
+        assert_eq!(stock.next_to_reserve(false, |_| true).len(), BATCH_LIMIT);
     }
 
     fn stored(id: i64, name: &str) -> Stored {
@@ -313,30 +311,31 @@ mod tests {
     #[test]
     fn files_are_registered_when_no_company_comes_or_after_a_while() {
         let now = Instant::now();
-        let none = HashSet::new();
         let mut stock = Stock::default();
         stock.store(stored(1, "1"), now);
-        assert!(stock.next_to_register(&none, 1, now).is_none());
-        let (table, batch) = stock.next_to_register(&none, 0, now).unwrap();
+        assert!(stock.next_to_register(|_| true, 1, now).is_none());
+        let (table, batch) = stock.next_to_register(|_| true, 0, now).unwrap();
         assert_eq!((table.as_str(), stored_ids(&batch)), ("a", vec![1]));
         stock.store(stored(2, "2"), now);
-        assert!(stock.next_to_register(&none, 1, now + COMPANY).is_some());
+        assert!(stock.next_to_register(|_| true, 1, now + COMPANY).is_some());
         assert_eq!(stock.register_by(), None);
     }
 
     #[test]
     fn towards_the_end_files_are_registered_when_as_many_are_still_to_come() {
         let now = Instant::now();
-        let none = HashSet::new();
         let mut stock = Stock::default();
         for id in 0..100 {
             stock.store(stored(id, &id.to_string()), now);
         }
-        assert!(stock.next_to_register(&none, 101, now).is_none());
-        let (_, batch) = stock.next_to_register(&none, 100, now).unwrap();
+        assert!(stock.next_to_register(|_| true, 101, now).is_none());
+        let (_, batch) = stock.next_to_register(|_| true, 100, now).unwrap();
         assert_eq!(batch.len(), 100);
         stock.store(stored(1, "1"), now);
-        assert!(stock.next_to_register(&none, 1, now).is_none(), "too few");
+        assert!(
+            stock.next_to_register(|_| true, 1, now).is_none(),
+            "too few"
+        );
     }
 
     #[test]
@@ -351,10 +350,13 @@ mod tests {
         let job = job(1, "a", "1", 1);
         stock.store(Stored { job, unrecorded }, now);
         stock.store(stored(2, "2"), now);
-        assert!(stock.unrecorded(now).is_empty(), "company may come");
-        assert_eq!(stored_ids(&stock.unrecorded(now + COMPANY)), [1]);
-        assert!(stock.unrecorded(now + COMPANY).is_empty());
-        let (_, batch) = stock.next_to_register(&HashSet::new(), 0, now).unwrap();
+        assert!(
+            stock.unrecorded(now, |_| true).is_empty(),
+            "company may come"
+        );
+        assert_eq!(stored_ids(&stock.unrecorded(now + COMPANY, |_| true)), [1]);
+        assert!(stock.unrecorded(now + COMPANY, |_| true).is_empty());
+        let (_, batch) = stock.next_to_register(|_| true, 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [2]);
     }
 
@@ -365,12 +367,11 @@ mod tests {
         for (id, name) in [(1, "x"), (2, "y"), (3, "x")] {
             stock.store(stored(id, name), now);
         }
-        let busy = HashSet::from(["a".to_owned()]);
-        assert!(stock.next_to_register(&busy, 0, now).is_none());
-        let none = HashSet::new();
-        let (_, batch) = stock.next_to_register(&none, 0, now).unwrap();
+        let busy = |table: &str| table != "a";
+        assert!(stock.next_to_register(busy, 0, now).is_none());
+        let (_, batch) = stock.next_to_register(|_| true, 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [1, 2]);
-        let (_, batch) = stock.next_to_register(&none, 0, now).unwrap();
+        let (_, batch) = stock.next_to_register(|_| true, 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [3]);
     }
 }

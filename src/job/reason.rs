@@ -33,6 +33,12 @@ reasons! {
     SessionsLost = "sessions-lost",
     /// Registered, but with another size or md5 than ours: the remote copy is not ours.
     RemoteDiffers = "remote-differs",
+    /// The table has another file of this name, and takes no second one or is to get none.
+    Conflict = "conflict",
+    /// The table has another file of this name, and the watch's policy is to leave it so.
+    Skipped = "skipped",
+    /// The link is too slow: an upload session ends before all bytes are sent.
+    TooSlow = "too-slow",
     /// No progress for `retry.park_after`.
     GaveUp = "gave-up",
     /// The file has more than one name; `allow_hard_links` is off.

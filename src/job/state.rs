@@ -267,6 +267,14 @@ impl State {
         }
     }
 
+    /// The table has the very same content already: it need not be sent.
+    pub fn recognise(self, remote: RemoteId, sums: Sums) -> Moved {
+        match self {
+            Self::Queued => Ok(Self::Done(remote, sums)),
+            other => other.refuse("be in the table already"),
+        }
+    }
+
     /// Nothing is left to do (W7).
     pub fn finish(self) -> Moved {
         match self {
@@ -286,12 +294,14 @@ impl State {
         }
     }
 
-    /// The file changed: this version will never be whole.
+    /// The file changed: this version will never be whole, or comes too late.
     pub fn supersede(self) -> Moved {
         match self {
-            Self::Queued | Self::Reserved(..) | Self::Uploading(..) | Self::Parked(_, None) => {
-                Ok(Self::Superseded)
-            }
+            Self::Queued
+            | Self::Reserved(..)
+            | Self::Uploading(..)
+            | Self::Uploaded(..)
+            | Self::Parked(_, None) => Ok(Self::Superseded),
             other => other.refuse("be superseded"),
         }
     }

@@ -1,11 +1,11 @@
 //! Handing out jobs.
 
 use jiff::Timestamp;
-use rusqlite::named_params;
+use rusqlite::params;
 
 use super::rows::{JOB_COLUMNS, job, millis, time};
 use super::{Journal, JournalError};
-use crate::job::Job;
+use crate::job::{Job, WatchName};
 
 /// Which jobs are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,27 +35,28 @@ impl Queue {
 }
 
 impl Journal {
-    /// Claims up to `limit` jobs that may go on at `now`, the longest waiting first.
+    /// Claims up to `limit` jobs of a watch that may go on at `now`, the longest waiting first.
     ///
     /// A claimed job belongs to the caller until it records a hold that releases it, or until the
     /// journal is opened again.
     pub async fn claim(
         &self,
         queue: Queue,
+        watch: &WatchName,
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Job>, JournalError> {
         let sql = format!(
-            "UPDATE jobs SET claimed = 1 WHERE id IN (SELECT id FROM jobs WHERE {} \
-             AND next_attempt_at <= :now ORDER BY next_attempt_at, id LIMIT :limit) \
+            "UPDATE jobs SET claimed = 1 WHERE id IN (SELECT id FROM jobs WHERE {} AND watch = ?1 \
+             AND next_attempt_at <= ?2 ORDER BY next_attempt_at, id LIMIT ?3) \
              RETURNING {JOB_COLUMNS}",
             queue.condition()
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let watch = watch.clone();
         self.write(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let rows =
-                statement.query_map(named_params! { ":now": millis(now), ":limit": limit }, job)?;
+            let rows = statement.query_map(params![watch.as_str(), millis(now), limit], job)?;
             let mut jobs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
             // RETURNING promises no order
             jobs.sort_by_key(|job| job.id);
@@ -64,15 +65,20 @@ impl Journal {
         .await
     }
 
-    /// When the next job of this queue may go on; `None` when none waits.
-    pub async fn next_due(&self, queue: Queue) -> Result<Option<Timestamp>, JournalError> {
+    /// When the next job of this queue and watch may go on; `None` when none waits.
+    pub async fn next_due(
+        &self,
+        queue: Queue,
+        watch: &WatchName,
+    ) -> Result<Option<Timestamp>, JournalError> {
         let sql = format!(
-            "SELECT next_attempt_at FROM jobs WHERE {} ORDER BY next_attempt_at LIMIT 1",
+            "SELECT next_attempt_at FROM jobs WHERE {} AND watch = ?1 ORDER BY next_attempt_at LIMIT 1",
             queue.condition()
         );
+        let watch = watch.clone();
         self.write(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([])?;
+            let mut rows = statement.query([watch.as_str()])?;
             rows.next()?
                 .map(|row| time(row.get("next_attempt_at")?))
                 .transpose()

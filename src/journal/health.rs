@@ -1,15 +1,13 @@
 //! What the daemon and its watches last said of themselves, for `status`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Row, named_params};
+use jiff::Timestamp;
+use rusqlite::{Row, named_params, params};
 
-use super::crashes;
-use super::enqueue::note;
-use super::rows::{millis, path, path_bytes, stored_size, time, time_or_null};
+use super::rows::{millis, path, stored_size, time, time_or_null};
 use super::{Journal, JournalError};
-use crate::job::{ParkReason, WatchName};
+use crate::job::WatchName;
 
 /// How a watch is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +30,8 @@ pub struct WatchRow {
     pub last_scan_at: Option<Timestamp>,
     /// What is wrong with it.
     pub error: Option<String>,
+    /// Why its table takes nothing, if so.
+    pub closed: Option<String>,
 }
 
 /// Whether the account may be used.
@@ -75,56 +75,6 @@ pub struct DaemonRow {
 }
 
 impl Journal {
-    /// Notes that this process works on the journal now, and forgets watches that are no more.
-    ///
-    /// A start is also a person's word that things were mended: parked jobs are tried again, with the
-    /// table that their watch names now, but not those of which the table has another content. And a job
-    /// that waits longer than any delay can be, because a clock was wrong, waits no more.
-    ///
-    /// A start that follows a crash is nobody's word: what brings the daemon down stays parked, or is
-    /// taken up apart from all else.
-    pub async fn begin(
-        &self,
-        version: &'static str,
-        watches: Vec<(WatchName, PathBuf, String)>,
-        now: Timestamp,
-    ) -> Result<(), JournalError> {
-        let orderly = !self.follows_a_crash;
-        self.write(move |connection| {
-            connection.execute("DELETE FROM daemon", [])?;
-            connection.execute(
-                "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
-                named_params! { ":pid": std::process::id(), ":version": version, ":since": millis(now) },
-            )?;
-            connection.execute("DELETE FROM watches", [])?;
-            for (name, path, table) in &watches {
-                insert_watch(connection, name, path, table)?;
-                unpark(connection, name, table, orderly, now)?;
-            }
-            let latest = millis(now + LONGEST_DELAY);
-            connection.execute(
-                "UPDATE jobs SET next_attempt_at = 0 WHERE next_attempt_at > :latest",
-                named_params! { ":latest": latest },
-            )?;
-            crashes::isolate(connection, now)
-        })
-        .await
-    }
-
-    /// Lets nothing wait: what failed before is tried now, and counts as never tried. For a run that
-    /// a person started to see it through.
-    pub async fn wait_for_nothing(&self) -> Result<(), JournalError> {
-        self.write(|connection| {
-            connection.execute(
-                "UPDATE jobs SET attempts = 0, next_attempt_at = 0 \
-                 WHERE finished_at IS NULL AND attempts > 0",
-                [],
-            )
-        })
-        .await
-        .map(drop)
-    }
-
     /// Notes how a watch is doing.
     pub fn report_watch(&self, row: WatchRow) -> Result<(), JournalError> {
         self.write_blocking(move |connection| {
@@ -144,6 +94,21 @@ impl Journal {
                 })
                 .map(drop)
         })
+    }
+
+    /// Notes why a table takes nothing, or that it takes files again.
+    pub async fn report_table(
+        &self,
+        table: String,
+        closed: Option<String>,
+    ) -> Result<(), JournalError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE watches SET closed = ?2 WHERE table_ref = ?1")?
+                .execute(params![table, closed])
+                .map(drop)
+        })
+        .await
     }
 
     /// Notes how many bytes a second go out.
@@ -183,62 +148,6 @@ impl Journal {
     }
 }
 
-/// Longer than any delay between two attempts.
-const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
-
-const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'registering'), \
-     table_ref = iif(intent IS NULL, :table, table_ref), reason = NULL, error = NULL, attempts = 0, \
-     failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL, \
-     crashes = min(crashes, :probation) \
-     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign \
-     AND (:orderly OR reason <> :crashes) RETURNING id, state";
-
-fn unpark(
-    connection: &rusqlite::Connection,
-    watch: &WatchName,
-    table: &str,
-    orderly: bool,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(UNPARK)?;
-    let mut rows = statement.query(named_params! {
-        ":watch": watch.as_str(),
-        ":table": table,
-        ":foreign": ParkReason::RemoteDiffers.code(),
-        ":crashes": ParkReason::CrashLoop.code(),
-        ":probation": crashes::ON_PROBATION,
-        ":orderly": orderly,
-    })?;
-    while let Some(row) = rows.next()? {
-        let state: String = row.get("state")?;
-        note(
-            connection,
-            row.get("id")?,
-            now,
-            &state,
-            "the daemon was started again",
-        )?;
-    }
-    Ok(())
-}
-
-fn insert_watch(
-    connection: &rusqlite::Connection,
-    name: &WatchName,
-    path: &Path,
-    table: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO watches (name, path, table_ref, mode, mode_reason) \
-             VALUES (:name, :path, :table, 'inotify', 'not started yet')",
-        )?
-        .execute(named_params! {
-            ":name": name.as_str(), ":path": path_bytes(path), ":table": table,
-        })
-        .map(drop)
-}
-
 pub(super) fn watch_row(row: &Row<'_>) -> rusqlite::Result<WatchRow> {
     Ok(WatchRow {
         name: WatchName::new(row.get::<_, String>("name")?),
@@ -250,6 +159,7 @@ pub(super) fn watch_row(row: &Row<'_>) -> rusqlite::Result<WatchRow> {
         overflows: row.get::<_, i64>("overflows")?.unsigned_abs(),
         last_scan_at: time_or_null(row, "last_scan_at")?,
         error: row.get("error")?,
+        closed: row.get("closed")?,
     })
 }
 

@@ -17,6 +17,8 @@ mod open;
 mod query;
 mod record;
 mod rows;
+mod start;
+mod versions;
 mod writer;
 
 #[cfg(test)]
@@ -32,4 +34,5 @@ pub use lock::Holder;
 pub use open::OpenError;
 pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader};
 pub use record::{Entry, Hold};
+pub use versions::Before;
 pub use writer::{Journal, JournalError};

@@ -11,7 +11,7 @@ use super::health::{daemon_row, watch_row};
 use super::open::{self, open_read_only};
 use super::rows::{JOB_COLUMNS, job, time, time_or_null};
 use super::{DaemonRow, Holder, JournalError, OpenError, WatchRow};
-use crate::job::{Job, JobId, StateName};
+use crate::job::{Job, JobId, ParkReason, StateName};
 
 /// A connection for reports.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub struct Count {
     pub waiting: u64,
     /// How many of them failed at least [`OFTEN`] times in a row.
     pub failing: u64,
+    /// Of those, parked because the watch's policy leaves them here.
+    pub skipped: u64,
     /// Bytes of their files.
     pub bytes: u64,
     /// Bytes of these that the server has confirmed.
@@ -140,8 +142,10 @@ impl Reader {
             "SELECT watch, state, count(*) AS jobs, \
              sum({WAITING}) AS waiting, \
              sum(attempts >= {OFTEN} AND finished_at IS NULL) AS failing, \
+             sum(reason IS '{skipped}') AS skipped, \
              sum(size) AS bytes, sum(coalesce(confirmed, 0)) AS confirmed \
-             FROM jobs GROUP BY watch, state ORDER BY watch, state"
+             FROM jobs GROUP BY watch, state ORDER BY watch, state",
+            skipped = ParkReason::Skipped.code()
         );
         self.all(&sql, count_row)
     }
@@ -242,6 +246,7 @@ fn count_row(row: &Row<'_>) -> rusqlite::Result<Count> {
         jobs: number("jobs")?,
         waiting: number("waiting")?,
         failing: number("failing")?,
+        skipped: number("skipped")?,
         bytes: number("bytes")?,
         confirmed: number("confirmed")?,
     })

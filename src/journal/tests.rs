@@ -104,7 +104,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn claim(journal: &Journal, queue: Queue) -> Vec<Job> {
-    block(journal.claim(queue, 10, now())).unwrap()
+    block(journal.claim(queue, &watch(), 10, now())).unwrap()
 }
 
 fn record(journal: &Journal, from: StateName, job: Job, hold: Hold) -> Result<bool, JournalError> {
@@ -170,11 +170,11 @@ fn a_job_that_backs_off_is_handed_out_when_its_time_has_come() {
     assert!(record(&bench.journal(), StateName::Queued, job, Hold::Until(later)).unwrap());
     assert!(claim(&bench.journal(), Queue::Queued).is_empty());
     assert_eq!(
-        block(bench.journal().next_due(Queue::Queued)).unwrap(),
+        block(bench.journal().next_due(Queue::Queued, &watch())).unwrap(),
         Some(later)
     );
     assert_eq!(
-        block(bench.journal().claim(Queue::Queued, 10, later))
+        block(bench.journal().claim(Queue::Queued, &watch(), 10, later))
             .unwrap()
             .len(),
         1

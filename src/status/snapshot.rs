@@ -66,7 +66,7 @@ pub struct WatchReport {
     pub mode: String,
     /// Why.
     pub mode_reason: String,
-    /// Whether a person paused it.
+    /// Whether nothing is sent, because its table takes nothing; the reason is the error.
     pub paused: bool,
     /// As the totals, of this watch.
     pub totals: BTreeMap<&'static str, u64>,
@@ -210,9 +210,9 @@ fn watch_report(watch: WatchRow, counts: &[Count], running: bool) -> WatchReport
         table: watch.table,
         mode: watch.mode,
         mode_reason: watch.mode_reason,
-        paused: false,
+        paused: running && watch.closed.is_some(),
         overflows: watch.overflows,
         last_scan_at: watch.last_scan_at,
-        error: watch.error,
+        error: watch.closed.filter(|_| running).or(watch.error),
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -238,9 +238,36 @@ settle = "100ms"
         self.sandbox.report()
     }
 
+    /// The table's dataset is released: it takes nothing until it has a next version.
+    pub fn release(&self) {
+        let (dataset, _) = TABLE.rsplit_once('.').unwrap();
+        self.sandbox.release(dataset.trim_end_matches(":next"));
+    }
+
+    /// Somebody makes the next version of the table's dataset.
+    pub fn make_next_version(&self) {
+        let (dataset, _) = TABLE.rsplit_once('.').unwrap();
+        let dataset = dataset.trim_end_matches(":next");
+        let address = self.sandbox.api_addr();
+        let mut server = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "POST /api/v1/datasets/{dataset}/versions HTTP/1.1\r\nHost: {address}\r\n\
+             Authorization: Bearer {TOKEN}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        server.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        server.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    }
+
     /// What the table holds.
     pub fn registered(&self) -> Vec<Holding> {
-        let files = self.sandbox.registered(TABLE).into_iter();
+        self.registered_in(TABLE)
+    }
+
+    /// What any table holds.
+    pub fn registered_in(&self, table: &str) -> Vec<Holding> {
+        let files = self.sandbox.registered(table).into_iter();
         let mut held: Vec<_> = files.map(|file| (file.name, file.size, file.md5)).collect();
         held.sort();
         held

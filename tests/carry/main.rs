@@ -17,3 +17,5 @@ mod names;
 mod process;
 mod refusals;
 mod reports;
+mod tables;
+mod versions;

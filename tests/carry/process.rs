@@ -110,9 +110,18 @@ impl Running {
     /// SIGTERM, and its end.
     pub fn terminate(mut self) -> Ended {
         self.look();
-        let pid = i32::try_from(self.child.id()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.wait()
+    }
+
+    /// SIGHUP: it reads its configuration and begins anew.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
     /// SIGKILL: not a single instruction more.

@@ -280,7 +280,6 @@ fn what_is_not_built_yet_is_refused_and_its_default_is_not() {
         ("release_on", r#""CopyComplete.txt""#),
         ("existing", r#""ignore""#),
         ("remote_name", r#""{watch}/{relative_path}""#),
-        ("on_conflict", r#""skip""#),
         ("after_upload", r#""delete""#),
         ("move_to", r#""/data/done""#),
         ("priority", "1"),

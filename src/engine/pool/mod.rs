@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::batch::{self, Outcome};
+use super::batch::{self, Destination, Outcome};
 use super::condition::{Account, Condition};
+use super::destinations::Destinations;
 use super::lot::Carried;
 use super::pauses::Pauses;
 use super::rate::Rate;
@@ -24,7 +25,7 @@ use super::surroundings::Surroundings;
 use super::worker::{Left, Trouble, signed};
 use super::{Credential, Recorded, Shared, retry, stock};
 use crate::config::Config;
-use crate::job::Job;
+use crate::job::{Job, WatchName};
 use crate::journal::{AccountState, Journal, JournalError, Queue};
 use crate::redivis::Client;
 
@@ -59,6 +60,7 @@ enum Event {
     Transferred(Vec<Carried>),
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
+    Compared(Recorded<Outcome>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
     Panicked,
     Pulse(oneshot::Sender<()>),
@@ -72,10 +74,13 @@ struct Pool {
     condition: watch::Sender<Condition>,
     stock: Stock,
     pauses: Pauses,
+    destinations: Destinations,
     rate: Rate,
     under_way: UnderWay,
-    /// Queues of the journal that may have more jobs that may go on now.
-    unexhausted: HashSet<Queue>,
+    /// In the order in which they are served.
+    watches: Vec<WatchName>,
+    /// Queues of the journal that may have more jobs of a watch that may go on now.
+    unexhausted: HashSet<(Queue, WatchName)>,
     /// When the next waiting job may go on; at the latest, when the journal is asked again.
     due: Instant,
 }
@@ -86,6 +91,7 @@ struct UnderWay {
     /// Jobs that are being reserved.
     reserving: usize,
     reconciling: bool,
+    comparing: bool,
     /// Shares of the workers that are taken.
     transferring: usize,
     /// Tables with a registration on its way.
@@ -109,7 +115,9 @@ impl Engine {
     ) -> Self {
         let (report, events) = mpsc::channel(config.transfer.workers * stock::SHARES);
         let shared = Shared::new(config, journal, client, credential, surroundings);
-        let pool = Pool {
+        let mut watches: Vec<_> = shared.folders.keys().cloned().collect();
+        watches.sort();
+        let mut pool = Pool {
             shared: Arc::new(shared),
             events,
             report,
@@ -117,11 +125,14 @@ impl Engine {
             condition: watch::channel(Condition::default()).0,
             stock: Stock::default(),
             pauses: Pauses::default(),
+            destinations: Destinations::default(),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
-            unexhausted: HashSet::from(Queue::ALL),
+            watches,
+            unexhausted: HashSet::new(),
             due: Instant::now() + LOOK_AGAIN,
         };
+        pool.ask_everywhere();
         Self { pool }
     }
 
@@ -153,10 +164,10 @@ impl Pool {
                 self.on_event(event).await?;
             }
             let began = Instant::now();
-            self.on_time(began);
+            self.on_time(began).await?;
             if news.has_changed().unwrap_or(false) {
                 news.mark_unchanged();
-                self.unexhausted.insert(Queue::Queued);
+                self.ask_again(Queue::Queued);
             }
             self.start_what_may_start(&stop).await?;
             let wake = self.wake(began);
@@ -166,7 +177,7 @@ impl Pool {
                 biased;
                 () = stop.cancelled() => break,
                 _ = self.events.recv_many(&mut happened, AT_ONCE) => {}
-                _ = news.changed() => self.unexhausted.extend([Queue::Queued]),
+                _ = news.changed() => self.ask_again(Queue::Queued),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -193,7 +204,8 @@ impl Pool {
                 self.stock.make_ready(outcome.onward);
                 self.stock.queued.extend(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
-                    .await
+                    .await?;
+                self.on_destination(outcome.destination).await
             }
             Event::Transferred(carried) => {
                 for (taken, left) in carried {
@@ -206,8 +218,10 @@ impl Pool {
                 self.under_way.registering.remove(&table);
                 let outcome = outcome?;
                 self.store(outcome.kept);
+                self.stock.queued.extend(outcome.again);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
-                    .await
+                    .await?;
+                self.on_destination(outcome.destination).await
             }
             Event::Reconciled(outcome) => {
                 self.under_way.reconciling = false;
@@ -215,7 +229,13 @@ impl Pool {
                 self.store(outcome.onward);
                 self.stock.unresolved.extend(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
-                    .await
+                    .await?;
+                self.on_destination(outcome.destination).await
+            }
+            Event::Compared(outcome) => {
+                self.under_way.comparing = false;
+                self.stock.queued.extend(outcome?.again);
+                Ok(())
             }
             Event::Panicked => Err(JournalError::Rejected(
                 "a step of the engine panicked".into(),
@@ -315,17 +335,62 @@ impl Pool {
         self.report_account().await
     }
 
+    /// A table takes everything, or nothing.
+    async fn on_destination(&mut self, learnt: Option<Destination>) -> Recorded<()> {
+        let (table, closed, is_news) = match learnt {
+            None => return Ok(()),
+            Some(Destination::Takes(table)) => {
+                let is_news = self.destinations.open(&table);
+                if is_news {
+                    tracing::info!(table, "the table takes files again");
+                }
+                (table, None, is_news)
+            }
+            Some(Destination::Refuses(table, why)) => {
+                let is_news = self.destinations.close(&table, why.clone(), Instant::now());
+                if is_news {
+                    tracing::error!(
+                        table,
+                        why,
+                        "the table takes nothing: its files wait, the others go on"
+                    );
+                }
+                (table, Some(why), is_news)
+            }
+        };
+        if !is_news {
+            return Ok(());
+        }
+        let closed_tables = self.destinations.closed();
+        self.note(|condition| condition.closed_tables = closed_tables);
+        self.shared.journal.report_table(table, closed).await
+    }
+
     /// What has become due. At the beginning of every turn, since any event may come first.
-    fn on_time(&mut self, now: Instant) {
+    async fn on_time(&mut self, now: Instant) -> Recorded<()> {
         if self.due <= now {
             self.due = now + LOOK_AGAIN;
-            self.unexhausted = HashSet::from(Queue::ALL);
+            self.shared.journal.mend_waits(self.shared.now()).await?;
+            self.ask_everywhere();
         }
         if self.pauses.probe(now) {
             match (self.shared.credential)() {
                 Ok(token) => self.shared.client.set_token(token),
                 Err(why) => tracing::error!(why, "the token cannot be read"),
             }
+        }
+        Ok(())
+    }
+
+    /// The journal may have more jobs in this queue.
+    fn ask_again(&mut self, queue: Queue) {
+        let all = self.watches.iter().map(|watch| (queue, watch.clone()));
+        self.unexhausted.extend(all);
+    }
+
+    fn ask_everywhere(&mut self) {
+        for queue in Queue::ALL {
+            self.ask_again(queue);
         }
     }
 
@@ -344,7 +409,8 @@ impl Pool {
             ..
         } = self.under_way;
         let on_the_way = reserving + transferring + self.stock.ready();
-        if on_the_way > 0 && self.unexhausted.contains(&Queue::Queued) {
+        let has_more = |(queue, _): &(Queue, WatchName)| *queue == Queue::Queued;
+        if on_the_way > 0 && self.unexhausted.iter().any(has_more) {
             return usize::MAX;
         }
         on_the_way + self.stock.queued.len()
@@ -372,6 +438,7 @@ impl Pool {
         // since may have come too late for that, and needs another turn at once
         self.pauses
             .ends()
+            .chain(self.destinations.ends())
             .chain(company)
             .chain(rate)
             .filter(|at| *at > began)

@@ -9,17 +9,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Event, Pool};
 use crate::engine::plan::{self, Step};
-use crate::engine::{Recorded, batch, lot, reconcile, register, reserve, stock};
-use crate::job::Job;
+use crate::engine::stock::{self, Stock};
+use crate::engine::{Recorded, batch, compare, lot, reconcile, register, reserve};
+use crate::job::{Job, WatchName};
 use crate::journal::Queue;
 use crate::redivis::BATCH_LIMIT;
 
 /// Jobs that are taken out of the journal at a time.
 const CLAIM: usize = BATCH_LIMIT;
+/// And of each watch, however many there are.
+const FEWEST: usize = 50;
+/// Stored jobs that wait in memory for their registration; more stay in the journal.
+const MOST_STORED: usize = 4 * CLAIM;
 
 impl Pool {
     pub(super) async fn start_what_may_start(&mut self, stop: &CancellationToken) -> Recorded<()> {
         self.claim().await?;
+        self.start_comparing();
         self.start_reserving();
         self.start_reconciling();
         self.start_registering();
@@ -32,31 +38,59 @@ impl Pool {
     }
 
     async fn claim(&mut self) -> Recorded<()> {
-        // these need no worker
-        let stored = self.claim_from(Queue::Stored).await?;
+        // these need no worker, but memory
+        let few = |stock: &Stock, _: &WatchName| stock.to_register() < MOST_STORED;
+        let stored = self.claim_from(Queue::Stored, few).await?;
         self.sort(stored).await?;
         if self.stock.runs_low(self.capacity()) {
-            let interrupted = self.claim_from(Queue::Interrupted).await?;
+            let interrupted = self.claim_from(Queue::Interrupted, |_, _| true).await?;
             self.sort(interrupted).await?;
         }
-        if self.stock.queued.is_empty() {
-            let queued = self.claim_from(Queue::Queued).await?;
-            self.stock.queued.extend(queued);
+        let lacks = |stock: &Stock, watch: &WatchName| {
+            stock.queued.lacks(watch) && stock.to_compare.len() < MOST_STORED
+        };
+        let queued = self.claim_from(Queue::Queued, lacks).await?;
+        if queued.is_empty() {
+            return Ok(());
+        }
+        let mut before = self.shared.journal.before(&queued).await?;
+        for job in queued {
+            match before.remove(&job.id) {
+                Some(before) => self.stock.to_compare.push_back((job, before)),
+                None => self.stock.queued.extend([job]),
+            }
         }
         Ok(())
     }
 
-    async fn claim_from(&mut self, queue: Queue) -> Recorded<Vec<Job>> {
-        if !self.unexhausted.contains(&queue) {
-            return Ok(Vec::new());
+    /// Takes jobs of each watch that may have more and for which they are `wanted`.
+    async fn claim_from(
+        &mut self,
+        queue: Queue,
+        wanted: impl Fn(&Stock, &WatchName) -> bool,
+    ) -> Recorded<Vec<Job>> {
+        let mut jobs = Vec::new();
+        if self.unexhausted.is_empty() {
+            return Ok(jobs);
         }
         let journal = self.shared.journal.clone();
-        let jobs = journal.claim(queue, CLAIM, self.shared.now()).await?;
-        if jobs.len() < CLAIM {
-            self.unexhausted.remove(&queue);
-            if let Some(at) = journal.next_due(queue).await? {
-                self.wake_at(at);
+        // with many watches few of each, so that they fit in memory
+        let most = (4 * CLAIM / self.watches.len().max(1)).clamp(FEWEST, CLAIM);
+        for watch in self.watches.clone() {
+            let key = (queue, watch);
+            if !self.unexhausted.contains(&key) || !wanted(&self.stock, &key.1) {
+                continue;
             }
+            let claimed = journal
+                .claim(queue, &key.1, most, self.shared.now())
+                .await?;
+            if claimed.len() < most {
+                if let Some(at) = journal.next_due(queue, &key.1).await? {
+                    self.wake_at(at);
+                }
+                self.unexhausted.remove(&key);
+            }
+            jobs.extend(claimed);
         }
         Ok(jobs)
     }
@@ -67,7 +101,7 @@ impl Pool {
         let (mut stale, mut registered) = (Vec::new(), Vec::new());
         for job in jobs {
             match plan::next(&job, now) {
-                Step::Reserve => self.stock.queued.push_back(job),
+                Step::Reserve => self.stock.queued.extend([job]),
                 Step::Renew => stale.push(job),
                 Step::Transfer => self.stock.make_ready([job]),
                 Step::Register => self.store([job]),
@@ -92,8 +126,11 @@ impl Pool {
         if self.under_way.reserving > 0 || !wanted || !self.pauses.may_call(now) {
             return;
         }
-        let batch = self.stock.next_to_reserve(self.under_way.transferring > 0);
-        if !batch.is_empty() {
+        let sends = self.under_way.transferring > 0;
+        let open = |table: &str| self.destinations.may_ask(table, now);
+        let batch = self.stock.next_to_reserve(sends, open);
+        if let Some(first) = batch.first() {
+            self.destinations.asked(&first.table, now);
             self.under_way.reserving = batch.len();
             self.pauses.called();
             let step = reserve::reserve(self.shared.clone(), batch, self.api_delay());
@@ -101,12 +138,28 @@ impl Pool {
         }
     }
 
-    fn start_reconciling(&mut self) {
-        if self.under_way.reconciling || !self.pauses.may_call(Instant::now()) {
+    fn start_comparing(&mut self) {
+        let waiting = &mut self.stock.to_compare;
+        if self.under_way.comparing || waiting.is_empty() {
             return;
         }
-        let batch = self.stock.next_to_look_up();
-        if !batch.is_empty() {
+        let batch = waiting
+            .drain(..waiting.len().min(compare::AT_ONCE))
+            .collect();
+        self.under_way.comparing = true;
+        let step = compare::compare(self.shared.clone(), batch);
+        self.start(async { Event::Compared(step.await) });
+    }
+
+    fn start_reconciling(&mut self) {
+        let now = Instant::now();
+        if self.under_way.reconciling || !self.pauses.may_call(now) {
+            return;
+        }
+        let open = |table: &str| self.destinations.may_ask(table, now);
+        let batch = self.stock.next_to_look_up(open);
+        if let Some(first) = batch.first() {
+            self.destinations.asked(&first.table, now);
             self.under_way.reconciling = true;
             self.pauses.called();
             let step = reconcile::reconcile(self.shared.clone(), batch, self.api_delay());
@@ -118,10 +171,13 @@ impl Pool {
         let now = Instant::now();
         let company = self.company();
         while self.pauses.may_call(now) {
-            let busy = &self.under_way.registering;
-            let Some((table, batch)) = self.stock.next_to_register(busy, company, now) else {
+            let may = |table: &str| {
+                !self.under_way.registering.contains(table) && self.destinations.may_ask(table, now)
+            };
+            let Some((table, batch)) = self.stock.next_to_register(may, company, now) else {
                 return;
             };
+            self.destinations.asked(&table, now);
             self.under_way.registering.insert(table.clone());
             self.pauses.called();
             let step = register::register(self.shared.clone(), batch, self.api_delay());
@@ -129,13 +185,12 @@ impl Pool {
         }
     }
 
-    /// While the API is closed, files that are stored are at least recorded as such.
+    /// While the API or a table is closed, files that are stored are at least recorded as such.
     async fn keep_what_cannot_be_registered(&mut self) -> Recorded<()> {
         let now = Instant::now();
-        if self.pauses.may_call(now) {
-            return Ok(());
-        }
-        let unrecorded = self.stock.unrecorded(now);
+        let may_call = self.pauses.may_call(now);
+        let closed = |table: &str| !may_call || !self.destinations.may_ask(table, now);
+        let unrecorded = self.stock.unrecorded(now, closed);
         let stored = register::stored(&self.shared, unrecorded).await?;
         self.store(stored);
         Ok(())

@@ -58,7 +58,7 @@ fn every_state() -> Vec<State> {
 #[test]
 fn only_the_documented_moves_are_legal() {
     type Move = fn(State) -> Moved;
-    let moves: [(&str, Move, &[&str]); 12] = [
+    let moves: [(&str, Move, &[&str]); 13] = [
         (
             "reserve",
             |s| s.reserve(reservation()),
@@ -101,6 +101,19 @@ fn only_the_documented_moves_are_legal() {
             |s| s.register(RemoteId::new("r")),
             &["registering→registered"],
         ),
+        (
+            "recognise",
+            |s| {
+                s.recognise(
+                    RemoteId::new("r"),
+                    Sums {
+                        crc32c: 1,
+                        md5: None,
+                    },
+                )
+            },
+            &["queued→done"],
+        ),
         ("finish", State::finish, &["registered→done"]),
         (
             "supersede",
@@ -109,6 +122,7 @@ fn only_the_documented_moves_are_legal() {
                 "queued→superseded",
                 "reserved→superseded",
                 "uploading→superseded",
+                "uploaded→superseded",
                 "parked→superseded",
             ],
         ),

@@ -12,7 +12,7 @@ fn begin(bench: &Bench, hours: i64) -> Timestamp {
 
 /// Everything that may go on at `at`.
 fn claim_all(bench: &Bench, at: Timestamp) -> Vec<Job> {
-    let claim = |queue| block(bench.journal().claim(queue, 10_000, at)).unwrap();
+    let claim = |queue| block(bench.journal().claim(queue, &watch(), 10_000, at)).unwrap();
     Queue::ALL.into_iter().flat_map(claim).collect()
 }
 

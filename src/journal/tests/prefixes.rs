@@ -62,7 +62,7 @@ impl Remains {
         bench.reopen();
         assert_eq!(dump(&bench.path), once, "{when}: opened twice");
         let late = now() + SignedDuration::from_hours(9);
-        let claim = |queue| block(bench.journal().claim(queue, 1000, late)).unwrap();
+        let claim = |queue| block(bench.journal().claim(queue, &watch(), 1000, late)).unwrap();
         let claimed: Vec<_> = Queue::ALL.into_iter().flat_map(claim).collect();
         let ids: HashSet<_> = claimed.iter().map(|job| job.id).collect();
         assert_eq!(ids.len(), claimed.len(), "{when}: claimed twice");

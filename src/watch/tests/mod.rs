@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::Pace;
 use super::{Health, Ledger, Phase, Watching, spawn_with};
-use crate::config::{Backend, Kind, Watch};
+use crate::config::{Backend, Kind, OnConflict, Watch};
 use crate::job::{Fingerprint, Sighting, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
@@ -115,6 +115,7 @@ fn settings(root: &Path) -> Watch {
         backend: Backend::Inotify,
         poll_interval: Duration::from_hours(1),
         rescan_interval: Duration::from_hours(1),
+        on_conflict: OnConflict::NewVersion,
         allow_hard_links: false,
     }
 }

@@ -101,9 +101,13 @@ INSERT INTO sqlite_sequence (name, seq) SELECT 'new_jobs', seq FROM sqlite_seque
 DROP TABLE jobs;
 ALTER TABLE new_jobs RENAME TO jobs;
 
-CREATE INDEX jobs_queued ON jobs (next_attempt_at, id)
+-- by watch, so that each can be served in its turn
+CREATE INDEX jobs_queued ON jobs (watch, next_attempt_at, id)
     WHERE claimed = 0 AND state = 'queued';
-CREATE INDEX jobs_interrupted ON jobs (next_attempt_at, id)
+CREATE INDEX jobs_interrupted ON jobs (watch, next_attempt_at, id)
     WHERE claimed = 0 AND (state = 'reserved' OR state = 'uploading');
-CREATE INDEX jobs_stored ON jobs (next_attempt_at, id)
+CREATE INDEX jobs_stored ON jobs (watch, next_attempt_at, id)
     WHERE claimed = 0 AND (state = 'uploaded' OR state = 'registering' OR state = 'registered');
+
+-- why the table of a watch takes nothing, if so
+ALTER TABLE watches ADD COLUMN closed TEXT;

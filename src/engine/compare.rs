@@ -1,0 +1,100 @@
+//! A file whose name the table has already: is it the same content again?
+//!
+//! Changing a file's times or permissions makes a new version of it, and so does writing the same bytes again.
+//! Reading it costs less than sending it, and proves more than its size.
+
+use std::sync::Arc;
+
+use super::batch::{self, Outcome};
+use super::hash::Hasher;
+use super::source::{self, Source, Unfit};
+use super::{Folder, Recorded, Shared};
+use crate::beneath::Root;
+use crate::config::{OnConflict, Verify};
+use crate::job::{Job, ParkReason, Sums};
+use crate::journal::Before;
+
+/// Jobs that are looked at in one step.
+pub(super) const AT_ONCE: usize = 64;
+
+/// Looks at each file: the same content is done at once, other content goes the way of the watch's policy
+/// ([`Outcome::again`]: it is to be sent).
+pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Before)>) -> Recorded<Outcome> {
+    let mut outcome = Outcome::default();
+    for (job, before) in jobs {
+        let Some(folder) = shared.folders.get(&job.watch).cloned() else {
+            // whoever opens it next will say so
+            outcome.again.push(job);
+            continue;
+        };
+        match sums_if_alike(&shared, &folder, &job, &before).await? {
+            Some(sums) if sums.md5.is_some() && sums.md5 == before.md5 => {
+                recognise(&shared, job, before, sums).await?;
+            }
+            _ => policy(&shared, &folder, job, &before, &mut outcome).await?,
+        }
+    }
+    Ok(outcome)
+}
+
+/// The checksums of a file that may be the same, since it has the same size. `None` also if it cannot be
+/// read: whoever sends it will find out why.
+async fn sums_if_alike(
+    shared: &Shared,
+    folder: &Folder,
+    job: &Job,
+    before: &Before,
+) -> Recorded<Option<Sums>> {
+    if job.seen.size != before.size || before.md5.is_none() {
+        return Ok(None);
+    }
+    let (path, allow, seen) = (folder.path.clone(), folder.allow_hard_links, job.clone());
+    let reading = shared.surroundings.reading;
+    let opening = reading.run(move || {
+        let root = Root::open(&path).map_err(|error| Unfit::Later(error.to_string()))?;
+        Source::open(&root, &seen, allow)
+    });
+    let Ok(source) = opening.await? else {
+        return Ok(None);
+    };
+    let hasher = Hasher::new(Verify::Md5);
+    let hasher = source::sum_up_to(reading, &source, hasher, job.seen.size).await?;
+    // a version that was not whole while it was read proves nothing
+    Ok(match (hasher, source.look_again()) {
+        (Ok(hasher), Ok(())) => Some(hasher.sums()),
+        _ => None,
+    })
+}
+
+async fn recognise(shared: &Shared, job: Job, before: Before, sums: Sums) -> Recorded<()> {
+    let note = "the table has the same content under this name already; nothing was sent";
+    tracing::info!(job = %job.id, watch = %job.watch, name = ?job.remote_name, note);
+    let mut remote = Some(before.remote);
+    let jobs = batch::advance_and_note(shared, vec![job], note, |_, state| match remote.take() {
+        Some(remote) => state.recognise(remote, sums),
+        None => Ok(state),
+    });
+    jobs.await.map(drop)
+}
+
+async fn policy(
+    shared: &Shared,
+    folder: &Folder,
+    job: Job,
+    before: &Before,
+    outcome: &mut Outcome,
+) -> Recorded<()> {
+    let (reason, what) = match folder.on_conflict {
+        OnConflict::NewVersion => {
+            outcome.again.push(job);
+            return Ok(());
+        }
+        OnConflict::Skip => (ParkReason::Skipped, "and on_conflict = \"skip\""),
+        OnConflict::Fail => (ParkReason::Conflict, "and on_conflict = \"fail\""),
+    };
+    let why = format!(
+        "the table has other content under this name ({} bytes), {what}; the local file was kept",
+        before.size
+    );
+    batch::park(shared, vec![job], reason, &why).await
+}

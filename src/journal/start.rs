@@ -1,0 +1,184 @@
+//! What a start makes of the jobs that it finds.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, named_params};
+
+use super::crashes;
+use super::enqueue::note;
+use super::record::{Entry, Hold, apply};
+use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
+use super::{Journal, JournalError};
+use crate::job::{Job, ParkReason, WatchName};
+
+impl Journal {
+    /// Notes that this process works on the journal now, and forgets watches that are no more.
+    ///
+    /// A start is also a person's word that things were mended: parked jobs are tried again, with the
+    /// table that their watch names now, but not those of which the table has another content. Jobs of
+    /// watches that are no more are parked until they are again.
+    ///
+    /// A start that follows a crash is nobody's word: what brings the daemon down stays parked, or is
+    /// taken up apart from all else.
+    pub async fn begin(
+        &self,
+        version: &'static str,
+        watches: Vec<(WatchName, PathBuf, String)>,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let orderly = !self.follows_a_crash;
+        self.write(move |connection| {
+            connection.execute("DELETE FROM daemon", [])?;
+            connection.execute(
+                "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
+                named_params! { ":pid": std::process::id(), ":version": version, ":since": millis(now) },
+            )?;
+            connection.execute("DELETE FROM watches", [])?;
+            for (name, path, table) in &watches {
+                insert_watch(connection, name, path, table)?;
+                unpark(connection, name, table, orderly, now)?;
+            }
+            let known = watches.iter().map(|(name, ..)| name.clone()).collect();
+            park_orphans(connection, &known, now)?;
+            wait_no_longer_than_can_be(connection, now)?;
+            crashes::isolate(connection, now)
+        })
+        .await
+    }
+
+    /// Lets nothing wait: what failed before is tried now, and counts as never tried. For a run that
+    /// a person started to see it through.
+    pub async fn wait_for_nothing(&self) -> Result<(), JournalError> {
+        self.write(|connection| {
+            connection.execute(
+                "UPDATE jobs SET attempts = 0, next_attempt_at = 0 \
+                 WHERE finished_at IS NULL AND attempts > 0",
+                [],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
+    /// A job that waits longer than any delay can be, because a clock was wrong, waits no more. Returns
+    /// whether there were any.
+    pub async fn mend_waits(&self, now: Timestamp) -> Result<bool, JournalError> {
+        self.write(move |connection| wait_no_longer_than_can_be(connection, now))
+            .await
+    }
+}
+
+fn wait_no_longer_than_can_be(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    let latest = millis(now + LONGEST_DELAY);
+    let mut mend = connection
+        .prepare_cached("UPDATE jobs SET next_attempt_at = 0 WHERE next_attempt_at > ?1")?;
+    Ok(mend.execute([latest])? > 0)
+}
+
+/// Jobs of watches that are no longer in the configuration: nobody claims them, so they would be open
+/// for ever.
+fn park_orphans(
+    connection: &Connection,
+    known: &HashSet<WatchName>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let why = "its watch is no longer in the configuration";
+    let mut watches = connection.prepare("SELECT DISTINCT watch FROM jobs")?;
+    let watches = watches.query_map([], |row| row.get::<_, String>(0).map(WatchName::new))?;
+    for watch in watches {
+        let watch = watch?;
+        if known.contains(&watch) {
+            continue;
+        }
+        let sql = format!(
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE watch = ?1 AND finished_at IS NULL \
+             AND state <> 'registered'"
+        );
+        let mut orphans = connection.prepare(&sql)?;
+        for orphan in orphans.query_map([watch.as_str()], job)? {
+            park(connection, orphan?, ParkReason::NoWatch, why, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn park(
+    connection: &Connection,
+    mut job: Job,
+    reason: ParkReason,
+    why: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let from = job.state.name();
+    match job.state.park(reason) {
+        Ok(parked) => job.state = parked,
+        // the queries leave out the only state in which this can happen
+        Err(_) => return Ok(()),
+    }
+    let entry = Entry {
+        job,
+        from,
+        hold: Hold::Keep,
+        error: Some(why.to_owned()),
+        note: why.to_owned(),
+    };
+    apply(connection, &entry, now).map(drop)
+}
+
+/// Longer than any delay between two attempts.
+const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
+
+const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'registering'), \
+     table_ref = iif(intent IS NULL, :table, table_ref), reason = NULL, error = NULL, attempts = 0, \
+     failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL, \
+     crashes = min(crashes, :probation) \
+     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign \
+     AND (:orderly OR reason <> :crashes) RETURNING id, state";
+
+fn unpark(
+    connection: &Connection,
+    watch: &WatchName,
+    table: &str,
+    orderly: bool,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(UNPARK)?;
+    let mut rows = statement.query(named_params! {
+        ":watch": watch.as_str(),
+        ":table": table,
+        ":foreign": ParkReason::RemoteDiffers.code(),
+        ":crashes": ParkReason::CrashLoop.code(),
+        ":probation": crashes::ON_PROBATION,
+        ":orderly": orderly,
+    })?;
+    while let Some(row) = rows.next()? {
+        let state: String = row.get("state")?;
+        note(
+            connection,
+            row.get("id")?,
+            now,
+            &state,
+            "the daemon was started again",
+        )?;
+    }
+    Ok(())
+}
+
+fn insert_watch(
+    connection: &Connection,
+    name: &WatchName,
+    path: &Path,
+    table: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO watches (name, path, table_ref, mode, mode_reason) \
+             VALUES (:name, :path, :table, 'inotify', 'not started yet')",
+        )?
+        .execute(named_params! {
+            ":name": name.as_str(), ":path": path_bytes(path), ":table": table,
+        })
+        .map(drop)
+}

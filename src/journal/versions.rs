@@ -1,0 +1,79 @@
+//! What the journal knows of other versions of a file.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::rows::path_bytes;
+use super::{Journal, JournalError};
+use crate::job::{Job, JobId, Md5, RemoteId};
+
+/// The version of a file that was registered last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// In the table.
+    pub remote: RemoteId,
+    /// Bytes.
+    pub size: u64,
+    /// Of its bytes; `None` if only their CRC32C was taken.
+    pub md5: Option<Md5>,
+}
+
+const BEFORE: &str = "SELECT remote_id, size, md5 FROM jobs WHERE watch = ?1 AND path = ?2 \
+     AND id <> ?3 AND table_ref = ?4 AND remote_name = ?5 AND remote_id IS NOT NULL \
+     ORDER BY id DESC LIMIT 1";
+
+const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
+     AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
+
+impl Journal {
+    /// Those of the jobs whose file was registered before, by the same name in the same table.
+    pub async fn before(&self, jobs: &[Job]) -> Result<HashMap<JobId, Before>, JournalError> {
+        let jobs: Vec<Job> = jobs.to_vec();
+        self.write(move |connection| {
+            let found = jobs.iter().filter_map(|job| {
+                before(connection, job)
+                    .transpose()
+                    .map(|found| Ok((job.id, found?)))
+            });
+            found.collect()
+        })
+        .await
+    }
+
+    /// Those of the jobs of whose file there is a newer version.
+    pub async fn outdated(&self, jobs: &[Job]) -> Result<HashSet<JobId>, JournalError> {
+        let jobs: Vec<Job> = jobs.to_vec();
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(NEWER)?;
+            let mut outdated = HashSet::new();
+            for job in &jobs {
+                let place = params![job.watch.as_str(), path_bytes(&job.path), job.id.0];
+                if statement.exists(place)? {
+                    outdated.insert(job.id);
+                }
+            }
+            Ok(outdated)
+        })
+        .await
+    }
+}
+
+fn before(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Before>> {
+    let mut statement = connection.prepare_cached(BEFORE)?;
+    let place = params![
+        job.watch.as_str(),
+        path_bytes(&job.path),
+        job.id.0,
+        job.table,
+        job.remote_name,
+    ];
+    let row = statement.query_row(place, |row| {
+        Ok(Before {
+            remote: RemoteId::new(row.get::<_, String>("remote_id")?),
+            size: row.get::<_, i64>("size")?.unsigned_abs(),
+            md5: row.get::<_, Option<[u8; 16]>>("md5")?.map(Md5),
+        })
+    });
+    row.optional()
+}

@@ -1,0 +1,110 @@
+//! A table that takes nothing keeps only its own files waiting.
+
+use std::fs;
+
+use redivis_drop::sandbox::{Action, Answer, Call, Fault, When};
+use serde_json::Value;
+
+use crate::lab::{Holding, Lab, holding, write_noise};
+use crate::process::wait_until;
+
+const OTHER_TABLE: &str = "my_lab.imaging:next.raw_images";
+
+/// A second watch, with a table in another dataset.
+fn watch_another(lab: &Lab) {
+    let folder = lab.elsewhere("images");
+    fs::create_dir(&folder).unwrap();
+    let mut config = fs::read_to_string(&lab.config).unwrap();
+    config.push_str(&format!(
+        "[[watch]]\nname = \"microscope\"\npath = \"{}\"\ntable = \"{OTHER_TABLE}\"\nsettle = \"100ms\"\n",
+        folder.display()
+    ));
+    fs::write(&lab.config, config).unwrap();
+}
+
+fn drop_image(lab: &Lab, name: &str, seed: u64) -> Holding {
+    let path = lab.elsewhere("images").join(name);
+    write_noise(&path, 3_000, seed);
+    holding(name, &path)
+}
+
+fn watch<'a>(status: &'a Value, name: &str) -> &'a Value {
+    // there is none until the daemon has begun
+    let mut watches = status["watches"].as_array().into_iter().flatten();
+    watches
+        .find(|watch| watch["name"] == name)
+        .unwrap_or(&Value::Null)
+}
+
+#[test]
+fn a_released_dataset_pauses_its_table_alone() {
+    let lab = Lab::new();
+    watch_another(&lab);
+    lab.release();
+    let wanted = vec![lab.drop_file("a", 4_000, 1), lab.drop_file("b", 5_000, 2)];
+    let mut images = vec![drop_image(&lab, "1", 3)];
+    let daemon = lab.start(&["run"]);
+    wait_until("the other watch goes on", || lab.total("done") == 1);
+    wait_until("the pause shows", || {
+        lab.status()
+            .is_some_and(|status| watch(&status, "sequencer")["paused"] == true)
+    });
+    images.push(drop_image(&lab, "2", 4));
+    wait_until("it still goes on", || lab.total("done") == 2);
+    let status = lab.status().unwrap();
+    let why = watch(&status, "sequencer")["error"].as_str().unwrap();
+    assert!(why.contains("released"), "{why}");
+    assert_eq!(watch(&status, "sequencer")["totals"]["queued"], 2);
+    assert_eq!(watch(&status, "sequencer")["totals"]["parked"], 0);
+    assert_eq!(watch(&status, "microscope")["paused"], false);
+    // a batch, its halves: then it is left alone
+    let asked = lab.report().requests(Call::TempUploads);
+    assert!(asked <= 3 + 2, "{asked}");
+
+    lab.make_next_version();
+    daemon.reload();
+    wait_until("its files arrive", || lab.total("done") == 4);
+    assert_eq!(daemon.terminate().code, Some(0));
+    lab.expect(wanted);
+    assert_eq!(lab.registered_in(OTHER_TABLE), images);
+}
+
+#[test]
+fn a_version_released_between_upload_and_registration_costs_no_second_upload() {
+    let lab = Lab::new();
+    let said =
+        r#"{"error": "invalid_request_error", "error_description": "the version is released"}"#;
+    let answer = Answer::status(400).body(said);
+    lab.script(vec![
+        Fault::new(Call::RawFiles, Action::Answer(answer.when(When::AfterBody))).times(3),
+    ]);
+    let wanted = vec![lab.drop_file("a", 4_000, 1), lab.drop_file("b", 5_000, 2)];
+    let daemon = lab.start(&["run"]);
+    wait_until("the pause shows", || {
+        lab.status()
+            .is_some_and(|status| watch(&status, "sequencer")["paused"] == true)
+    });
+    wait_until("they are recorded as stored", || lab.total("uploaded") == 2);
+    daemon.reload();
+    wait_until("its files arrive", || lab.total("done") == 2);
+    assert_eq!(daemon.terminate().code, Some(0));
+    lab.expect(wanted);
+    assert_eq!(lab.report().requests(Call::Put), 2);
+}
+
+#[test]
+fn a_missing_table_is_asked_once_and_run_once_says_so() {
+    let lab = Lab::new();
+    lab.script(vec![
+        Fault::new(Call::TempUploads, Action::Answer(Answer::status(404))).times(1),
+    ]);
+    for name in 0..50 {
+        lab.drop_file(&name.to_string(), 1_000, name);
+    }
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(3), "{}", ended.said);
+    assert_eq!(lab.report().requests(Call::TempUploads), 1);
+    assert_eq!(lab.total("queued"), 50);
+    lab.carry_all();
+    assert_eq!(lab.total("done"), 50);
+}

@@ -1,0 +1,72 @@
+//! The same name again: with the same content, and with another.
+
+use std::fs::{self, FileTimes, OpenOptions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, SystemTime};
+
+use redivis_drop::sandbox::Call;
+
+use crate::lab::{Lab, Plan, holding, write_noise};
+
+#[test]
+fn the_same_content_again_is_not_sent_again() {
+    let lab = Lab::new();
+    let wanted = vec![lab.drop_file("a", 5_000, 1), lab.drop_file("b", 300_000, 2)];
+    lab.carry_all();
+    let before = lab.report();
+    // touched, made unreadable for others, and written anew
+    let times = FileTimes::new().set_modified(SystemTime::now() - Duration::from_hours(1));
+    let file = OpenOptions::new().write(true).open(lab.path("a")).unwrap();
+    file.set_times(times).unwrap();
+    fs::set_permissions(lab.path("b"), fs::Permissions::from_mode(0o600)).unwrap();
+    lab.carry_all();
+    fs::remove_file(lab.path("a")).unwrap();
+    lab.drop_file("a", 5_000, 1);
+    lab.carry_all();
+    assert_eq!(lab.total("done"), 5);
+    assert_eq!(lab.report(), before, "nothing was asked of the server");
+    lab.expect(wanted);
+}
+
+#[test]
+fn other_content_under_a_known_name_goes_by_the_policy() {
+    for (policy, code, state, reason, sent) in [
+        ("on_conflict = \"new_version\"", 0, "done", None, true),
+        (
+            "on_conflict = \"skip\"",
+            0,
+            "parked",
+            Some("skipped"),
+            false,
+        ),
+        (
+            "on_conflict = \"fail\"",
+            3,
+            "parked",
+            Some("conflict"),
+            false,
+        ),
+    ] {
+        // of another size, and of the same
+        for size in [6_000, 5_000] {
+            let lab = Lab::with(&Plan {
+                watch: policy,
+                ..Plan::default()
+            });
+            let mut wanted = vec![lab.drop_file("a", 5_000, 1)];
+            lab.carry_all();
+            let path = lab.path("a");
+            write_noise(&path, size, 2);
+            let ended = lab.run_once();
+            assert_eq!(ended.code, Some(code), "{policy}: {}", ended.said);
+            let job = lab.jobs().pop().unwrap();
+            assert_eq!(job["state"], state, "{policy}");
+            assert_eq!(job["reason"].as_str(), reason, "{policy}");
+            if sent {
+                wanted.push(holding("a", &path));
+            }
+            assert_eq!(lab.report().requests(Call::Put), wanted.len() as u64);
+            lab.expect(wanted);
+        }
+    }
+}
