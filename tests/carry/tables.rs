@@ -14,11 +14,11 @@ const OTHER_TABLE: &str = "my_lab.imaging:next.raw_images";
 fn watch_another(lab: &Lab) {
     let folder = lab.elsewhere("images");
     fs::create_dir(&folder).unwrap();
-    let mut config = fs::read_to_string(&lab.config).unwrap();
-    config.push_str(&format!(
-        "[[watch]]\nname = \"microscope\"\npath = \"{}\"\ntable = \"{OTHER_TABLE}\"\nsettle = \"100ms\"\n",
+    let config = fs::read_to_string(&lab.config).unwrap();
+    let config = format!(
+        "{config}[[watch]]\nname = \"microscope\"\npath = \"{}\"\ntable = \"{OTHER_TABLE}\"\nsettle = \"100ms\"\n",
         folder.display()
-    ));
+    );
     fs::write(&lab.config, config).unwrap();
 }
 
