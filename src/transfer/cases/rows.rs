@@ -261,3 +261,24 @@ fn a_2xx_before_the_last_chunk_is_not_taken_at_its_word() {
         talk(row, &mut fresh(), turns);
     }
 }
+
+#[test]
+fn a_413_halves_the_chunk_in_whole_quanta_and_for_good() {
+    let mut upload = Upload::resumable(20 * Q, 7 * Q, Troubles::default());
+    talk(
+        "413",
+        &mut upload,
+        &[
+            OPEN,
+            ("chunk 0+7", Status(413), "continue"),
+            ("query", HeldNothing, "continue"),
+            ("chunk 0+3", Held(3), "confirmed 3"),
+            // what went through does not let it grow again
+            ("chunk 3+3", Held(6), "confirmed 6"),
+            ("chunk 6+3", Status(413), "continue"),
+            ("query", Held(6), "continue"),
+            ("chunk 6+1", Held(7), "confirmed 7"),
+            ("chunk 7+1", Status(413), "park refused"),
+        ],
+    );
+}
