@@ -127,5 +127,34 @@ mod tests {
             prop_oneof![Just(b'%'), Just(b'2'), Just(b'F'), any::<u8>()], 0..24)) {
             prop_assert_eq!(original(&name(&bytes)), bytes);
         }
+
+        #[test]
+        fn any_path_keeps_its_steps_and_prints_on_one_line(parts in proptest::collection::vec(
+            prop_oneof![
+                proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'%'), any::<u8>()], 1..9),
+                any::<String>().prop_map(String::into_bytes),
+            ], 1..4,
+        )) {
+            let parts: Vec<_> = parts
+                .into_iter()
+                .map(|mut part| {
+                    part.retain(|byte| !b"/\0".contains(byte));
+                    part
+                })
+                .filter(|part| !matches!(&part[..], b"" | b"." | b".."))
+                .collect();
+            let path = parts.join(&b'/');
+            let name = name(&path);
+            let steps: Vec<_> = name.split('/').filter(|step| !step.is_empty()).collect();
+            prop_assert_eq!(steps.len(), parts.len(), "{}", name);
+            prop_assert!(!steps.iter().any(|step| matches!(*step, "." | "..")));
+            prop_assert!(!name.starts_with('/'));
+            let line = printable(Path::new(OsStr::from_bytes(&path)));
+            for text in [&name, &line] {
+                prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+            }
+            let turns = ['\u{202e}', '\u{2066}', '\u{200f}', '\u{2028}'];
+            prop_assert!(!line.contains(turns), "{line:?}");
+        }
     }
 }

@@ -36,6 +36,10 @@ impl Md5 {
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
+    // a sign would be read as part of a number
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
@@ -72,6 +76,7 @@ pub struct HashState(pub Vec<u8>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn md5_reads_hex_and_base64_and_nothing_else() {
@@ -85,10 +90,27 @@ mod tests {
             "zz",
             "d41d8cd98f00b204e9800998ecf8427",
             "1B2M2Y8AsgTpgAmY7PhC",
+            "+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1",
         ] {
             assert!(Md5::parse(wrong).is_err(), "{wrong}");
         }
         // 32 bytes that are no characters on every boundary
         assert!(Md5::parse("éééééééééééééééé").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_digest_comes_back_in_both_forms(bytes: [u8; 16], text in "[0-9a-fA-F+ =/]{0,34}") {
+            let sum = Md5(bytes);
+            let (hex, base64) = (sum.to_string(), sum.to_base64());
+            for form in [&hex, &base64, &hex.to_uppercase()] {
+                prop_assert_eq!(Md5::parse(form).unwrap(), sum);
+            }
+            // what is read is what was written, digit by digit
+            if let Ok(sum) = Md5::parse(&text) {
+                let same = text.to_lowercase() == sum.to_string() || text == sum.to_base64();
+                prop_assert!(same, "{text:?}");
+            }
+        }
     }
 }

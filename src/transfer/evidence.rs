@@ -97,6 +97,7 @@ fn crc32c_from_base64(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// crc32c and md5 of "123456789", as every reference lists them.
     fn sums() -> Sums {
@@ -111,6 +112,13 @@ mod tests {
         let (crc, md5) = ("crc32c=4waSgw==", "md5=JfnnlDI7RTiF9RgfG2JNCw==");
         let whole = Evidence::from_headers([format!("{crc},{md5}").as_str()], Some(9));
         assert_eq!(whole, Evidence::from_headers([crc, md5], Some(9)));
+        let Sums { crc32c, md5: sum } = sums();
+        let right = Evidence {
+            length: Some(9),
+            crc32c: Some(crc32c),
+            md5: sum,
+        };
+        assert_eq!(whole, right);
         assert_eq!(whole.proves(9, &sums()), Ok(()));
         assert_eq!(
             Evidence::from_headers(["crc32c=?", "sha=1"], None),
@@ -157,5 +165,36 @@ mod tests {
     #[test]
     fn silence_is_no_difference() {
         assert_eq!(Evidence::default().proves(9, &sums()), Ok(()));
+        // with `verify = "crc32c"` there is no md5 of ours to compare
+        let md5_only = Evidence {
+            md5: Some(Md5([0; 16])),
+            ..Evidence::default()
+        };
+        let unhashed = Sums {
+            md5: None,
+            ..sums()
+        };
+        assert_eq!(md5_only.proves(9, &unhashed), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_sums_come_back_from_headers_and_prove_only_themselves(
+            crc32c: u32, md5: [u8; 16], size: u64, other: u32, noise in any::<String>(),
+        ) {
+            let crc = format!("crc32c={}", STANDARD.encode(crc32c.to_be_bytes()));
+            let md5_text = format!("md5={}", Md5(md5).to_base64());
+            let noise = noise.replace("crc32c=", "").replace("md5=", "");
+            let headers = [noise.as_str(), crc.as_str(), md5_text.as_str()];
+            let evidence = Evidence::from_headers(headers, Some(size));
+            let sums = Sums { crc32c, md5: Some(Md5(md5)) };
+            prop_assert_eq!(evidence.proves(size, &sums), Ok(()));
+            let differs = evidence.proves(size, &Sums { crc32c: other, ..sums }).is_err();
+            prop_assert_eq!(differs, other != crc32c);
+            prop_assert!(evidence.proves(size ^ 1, &sums).is_err());
+            let another = Some(Md5(md5.map(|byte| !byte)));
+            let sums = Sums { md5: another, ..sums };
+            prop_assert!(evidence.proves(size, &sums).is_err());
+        }
     }
 }

@@ -18,6 +18,8 @@ mod upload;
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod model;
 
 pub use evidence::{Discrepancy, Evidence};
 pub use reply::Reply;

@@ -28,6 +28,7 @@ pub(super) fn held(header: Option<&str>) -> Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn only_a_range_from_zero_says_something() {
@@ -46,6 +47,43 @@ mod tests {
             (Some(""), Held::Malformed),
         ] {
             assert_eq!(held(header), want, "{header:?}");
+        }
+    }
+
+    /// A second reading, by characters and in wider numbers.
+    fn read_slowly(header: &str) -> Held {
+        let mut rest = header.trim().chars();
+        let starts = "bytes=0-".chars().all(|c| rest.next() == Some(c));
+        let mut last = None;
+        for c in rest {
+            let Some(digit) = c.to_digit(10) else {
+                return Held::Malformed;
+            };
+            let number = last.unwrap_or(0_u128);
+            last = Some(number.saturating_mul(10).saturating_add(digit.into()));
+        }
+        match last {
+            Some(last) if starts && last < u64::MAX.into() => {
+                Held::Bytes(u64::try_from(last + 1).unwrap())
+            }
+            _ => Held::Malformed,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_range_is_read_the_same_way_twice(
+            header in prop_oneof![
+                any::<String>(), "bytes=0-[0-9]{0,25}", "[bytes= 0-9,+*/-]{0,20}",
+                any::<u64>().prop_map(|last| format!("bytes=0-{last}")),
+            ],
+        ) {
+            prop_assert_eq!(held(Some(&header)), read_slowly(&header));
+        }
+
+        #[test]
+        fn any_number_of_bytes_comes_back(bytes in 1..=u64::MAX) {
+            prop_assert_eq!(held(Some(&format!("bytes=0-{}", bytes - 1))), Held::Bytes(bytes));
         }
     }
 }

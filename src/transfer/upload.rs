@@ -147,8 +147,8 @@ pub struct Upload {
     refusals: u32,
     /// A chunk was answered with 401 or 403.
     denied: bool,
-    /// A chunk that was not the last was answered with 2xx; the query tells what it meant.
-    saw_200: bool,
+    /// A chunk that ended here, before the last, was answered with 2xx; the query tells what it meant.
+    saw_200: Option<u64>,
     /// This server answers 2xx to a chunk that it accepted.
     says_200: bool,
 }
@@ -192,7 +192,7 @@ impl Upload {
             malformed: false,
             refusals: 0,
             denied: false,
-            saw_200: false,
+            saw_200: None,
             says_200: false,
         }
     }
@@ -291,7 +291,7 @@ impl Upload {
             200..=299 if self.says_200 => self.advance(end),
             200..=299 => {
                 // "chunk accepted" or "closed early": only the query tells
-                self.saw_200 = true;
+                self.saw_200 = Some(end);
                 self.ask()
             }
             300..=399 => self.ask(),
@@ -331,8 +331,7 @@ impl Upload {
     fn query_replied(&mut self, reply: &Reply) -> Verdict {
         match reply.status {
             308 => self.held(held(reply.range.as_deref())),
-            200..=299 if self.bound < self.size => {
-                // complete, it says, but the last byte was never sent
+            200..=299 if self.closed_early(reply) => {
                 self.on_discrepancy("the session was closed before all bytes were sent".into())
             }
             200..=299 => Verdict::Stored(reply.evidence),
@@ -341,6 +340,13 @@ impl Upload {
             401 | 403 => Verdict::NewTempUpload(refused(reply)),
             status => self.gone(status),
         }
+    }
+
+    /// It says that all is stored. Not so if the last byte was never sent; and if a 2xx to an earlier
+    /// chunk came just before, that one may have closed the session: only the length tells.
+    fn closed_early(&self, reply: &Reply) -> bool {
+        let unclear = self.saw_200.is_some() && reply.evidence.length != Some(self.size);
+        self.bound < self.size || unclear
     }
 
     /// The next request is the query. A chunk that led here confirmed nothing.
@@ -376,7 +382,7 @@ impl Upload {
         self.malformed = false;
         if bytes > self.bound {
             Verdict::NewSession(Cause::Nonsense("it claims bytes that were never sent"))
-        } else if bytes == self.size {
+        } else if bytes == self.size && self.confirmed == self.size {
             self.finalizing()
         } else if bytes < self.confirmed || (held == Held::Nothing && self.next != Request::Query) {
             self.doubt(bytes)
@@ -386,14 +392,7 @@ impl Upload {
     }
 
     /// Every byte is in, but a 308 is no success.
-    fn finalizing(&mut self) -> Verdict {
-        if self.confirmed < self.size {
-            // earlier failures were of another kind
-            self.attempts = 0;
-            self.confirmed = self.size;
-            self.next = Request::Query;
-            return Verdict::Confirmed(ByteOffset::new(self.size));
-        }
+    fn finalizing(&self) -> Verdict {
         if self.attempts >= MAX_FINALIZING_ATTEMPTS {
             return Verdict::NewSession(Cause::Finalizing);
         }
@@ -419,10 +418,10 @@ impl Upload {
     /// The server holds at least what it had said.
     fn advance(&mut self, bytes: u64) -> Verdict {
         let chunk_was_useless = self.next != Request::Query && bytes == self.confirmed;
-        let meant_accepted = std::mem::take(&mut self.saw_200);
+        let accepted_to = self.saw_200.take();
         self.doubted = false;
         if bytes > self.confirmed {
-            self.says_200 |= meant_accepted;
+            self.says_200 |= accepted_to == Some(bytes);
             if bytes - self.confirmed == self.chunk {
                 self.chunk = self.chunk.saturating_mul(2).min(self.largest);
             }
@@ -440,7 +439,8 @@ impl Upload {
         }
     }
 
-    /// The next request is the next chunk; an empty file is completed by the query itself.
+    /// The next request is the next chunk. When nothing is left to send, only the query can tell
+    /// whether the object is made.
     fn go_on(&mut self) {
         let len = self.chunk.min(self.size - self.confirmed);
         self.next = if len == 0 {

@@ -23,6 +23,7 @@ enum Seen {
 }
 use Seen::*;
 
+mod causes;
 mod rows;
 
 fn reply(seen: Seen) -> Option<Reply> {
@@ -390,6 +391,7 @@ fn chunks_grow_while_all_is_well_and_begin_small_after_a_restart() {
         let mut sizes = Vec::new();
         while let Request::Chunk { first, len } = upload.request() {
             sizes.push(len / MIB);
+            assert!(sizes.len() < 10, "{sizes:?}");
             upload.on_reply(&held(first.get() + len));
         }
         sizes

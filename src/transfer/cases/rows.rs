@@ -143,25 +143,8 @@ fn a_chunk_that_is_not_the_last_moves_only_as_far_as_the_server_says() {
 fn a_chunk_that_is_refused_or_lost_is_asked_about_before_anything_is_sent_again() {
     for (row, turns) in [
         (
-            "200 that meant accepted is remembered",
-            &[
-                OPEN,
-                ("chunk 0+2", Status(200), "continue"),
-                ("query", Held(2), "confirmed 2"),
-                ("chunk 2+2", Status(200), "stored"),
-            ][..],
-        ),
-        (
-            "200 that meant closed early is never success",
-            &[
-                OPEN,
-                ("chunk 0+2", Status(200), "continue"),
-                ("query", Status(200), "new session"),
-            ],
-        ),
-        (
             "a server that cannot now",
-            &[OPEN, ("chunk 0+2", Status(503), "back off")],
+            &[OPEN, ("chunk 0+2", Status(503), "back off")][..],
         ),
         ("408", &[OPEN, ("chunk 0+2", Status(408), "back off")]),
         ("429", &[OPEN, ("chunk 0+2", Status(429), "back off")]),
@@ -231,4 +214,71 @@ fn a_chunk_that_is_refused_or_lost_is_asked_about_before_anything_is_sent_again(
     ] {
         talk(row, &mut fresh(), turns);
     }
+}
+
+#[test]
+fn a_2xx_before_the_last_chunk_is_not_taken_at_its_word() {
+    for (row, turns) in [
+        (
+            "200 that meant accepted is remembered",
+            &[
+                OPEN,
+                ("chunk 0+2", Status(200), "continue"),
+                ("query", Held(2), "confirmed 2"),
+                ("chunk 2+2", Status(200), "stored"),
+            ][..],
+        ),
+        (
+            "200 that meant closed early is never success",
+            &[
+                OPEN,
+                ("chunk 0+2", Status(200), "continue"),
+                ("query", Status(200), "new session"),
+            ],
+        ),
+        (
+            "200 for a part of it promises nothing for the next",
+            &[
+                OPEN,
+                ("chunk 0+2", Status(200), "continue"),
+                ("query", Held(1), "confirmed 1"),
+                ("chunk 1+2", Status(200), "continue"),
+                ("query", Held(3), "confirmed 3"),
+            ],
+        ),
+        (
+            "200 that closed early what was sent as a whole once, but refused",
+            &[
+                OPEN,
+                FIRST,
+                ("chunk 2+2", Status(413), "continue"),
+                ("query", Held(2), "continue"),
+                ("chunk 2+1", Status(200), "continue"),
+                ("query", Status(200), "new session"),
+            ],
+        ),
+    ] {
+        talk(row, &mut fresh(), turns);
+    }
+}
+
+#[test]
+fn a_413_halves_the_chunk_in_whole_quanta_and_for_good() {
+    let mut upload = Upload::resumable(20 * Q, 7 * Q, Troubles::default());
+    talk(
+        "413",
+        &mut upload,
+        &[
+            OPEN,
+            ("chunk 0+7", Status(413), "continue"),
+            ("query", HeldNothing, "continue"),
+            ("chunk 0+3", Held(3), "confirmed 3"),
+            // what went through does not let it grow again
+            ("chunk 3+3", Held(6), "confirmed 6"),
+            ("chunk 6+3", Status(413), "continue"),
+            ("query", Held(6), "continue"),
+            ("chunk 6+1", Held(7), "confirmed 7"),
+            ("chunk 7+1", Status(413), "park refused"),
+        ],
+    );
 }
