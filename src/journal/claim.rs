@@ -5,6 +5,7 @@ use rusqlite::named_params;
 
 use super::rows::{JOB_COLUMNS, job, millis, time};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::Job;
 
 /// Which jobs are asked for.
@@ -55,6 +56,9 @@ impl Journal {
             let rows =
                 statement.query_map(named_params! { ":now": millis(now), ":limit": limit }, job)?;
             let mut jobs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            if !jobs.is_empty() {
+                crash_point::writing(Write::CLAIM);
+            }
             // RETURNING promises no order
             jobs.sort_by_key(|job| job.id);
             Ok(jobs)

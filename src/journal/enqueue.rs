@@ -5,6 +5,7 @@ use rusqlite::{Connection, named_params};
 
 use super::rows::{millis, path_bytes, signed, stored_size};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::{Sighting, WatchName};
 
 /// A settled version of a file and where it is to go.
@@ -119,6 +120,7 @@ fn insert(
     let Some(id) = inserted.next()?.map(|row| row.get("id")).transpose()? else {
         return Ok(false);
     };
+    crash_point::writing(Write::ENQUEUE);
     // the statement has to be run to its end before it counts as done
     while inserted.next()?.is_some() {}
     note(connection, id, now, "queued", "the file settled")?;

@@ -8,6 +8,7 @@ use rusqlite::{Row, named_params};
 use super::enqueue::note;
 use super::rows::{millis, path, path_bytes, stored_size, time, time_or_null};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::{ParkReason, WatchName};
 
 /// How a watch is doing.
@@ -86,6 +87,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<(), JournalError> {
         self.write(move |connection| {
+            crash_point::writing(Write::BEGIN);
             connection.execute("DELETE FROM daemon", [])?;
             connection.execute(
                 "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",

@@ -208,6 +208,12 @@ impl Sandbox {
         self.room.tasks.wait().await;
     }
 
+    /// Whether no connection is open and nothing is being done.
+    pub fn is_idle(&self) -> bool {
+        let listeners = 1 + usize::from(self.upload_addr != self.api_addr);
+        self.room.tasks.len() <= listeners
+    }
+
     /// What the server saw since its start.
     pub fn report(&self) -> Report {
         control::report(&self.room)
