@@ -4,7 +4,8 @@
 //! It is a second, independent reading of the protocol: it shares no code with the rooms that
 //! speak it, so that each checks the other. It promises to be strict – what the real service might
 //! let pass is refused here, and reported – and to be faithful enough that the official Python
-//! client works against it. It never syncs to disk, and knows one token.
+//! client works against it. It never syncs to disk, and knows one token. A [lenient](Settings::lenient) one lets
+//! pass what Google's storage would, and reports it all the same: what that does to a client's files, shows there.
 //!
 //! # Calls
 //!
