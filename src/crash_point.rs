@@ -190,6 +190,8 @@ mod armed {
     use std::cell::RefCell;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+    use std::time::Duration;
 
     use rustix::process::{Signal, getpid, kill_process};
 
@@ -197,6 +199,10 @@ mod armed {
 
     /// The environment variable with the point and the passage, as in `chunk-answered:3`.
     pub const ARMED_BY: &str = "REDIVIS_DROP_CRASH_AT";
+
+    /// Before it dies in an open transaction, as if the disk were slow: whoever was told of it too early
+    /// has time to act on it.
+    const SLOW_DISK: Duration = Duration::from_millis(50);
 
     static ARMED: OnceLock<(Point, AtomicU32)> = OnceLock::new();
 
@@ -223,12 +229,15 @@ mod armed {
 
     /// Passes a point, perhaps.
     pub fn pass(point: Point) {
-        if let Some((armed, left)) = ARMED.get()
-            && *armed == point
-            && left.fetch_sub(1, Ordering::Relaxed) == 1
-        {
+        if is_the_last(point) {
             die();
         }
+    }
+
+    fn is_the_last(point: Point) -> bool {
+        ARMED.get().is_some_and(|(armed, left)| {
+            *armed == point && left.fetch_sub(1, Ordering::Relaxed) == 1
+        })
     }
 
     /// The open transaction holds this.
@@ -242,7 +251,12 @@ mod armed {
 
     /// The transaction is about to be committed.
     pub fn before_commit() {
-        WRITTEN.with_borrow(|written| written.iter().for_each(|write| pass(write.0)));
+        WRITTEN.with_borrow(|written| {
+            if written.iter().any(|write| is_the_last(write.0)) {
+                thread::sleep(SLOW_DISK);
+                die();
+            }
+        });
     }
 
     /// The transaction is committed, and nobody knows.

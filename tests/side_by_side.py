@@ -32,10 +32,10 @@ TOKEN = "practice"
 LARGE = 52_000_000
 MIDDLE = 20_000_000
 SMALL = 5_000
-# A second for each of these bytes: time to do something to a file that is on its way.
-SPEED = "20MB"
+# How fast the server reads, a second: time to do something to a file that is on its way.
+SPEED = "40MB"
 # A client that has not ended by then is killed.
-PATIENCE = 100
+PATIENCE = 95
 # Our own longest wait for an answer is 120 s.
 MORE_PATIENCE = 180
 

@@ -56,6 +56,35 @@ fn killed_at_any_point_of_its_recovery_and_again_at_the_same_everything_arrives_
     });
 }
 
+/// The table lists the name, and even the size, of what is to come.
+#[test]
+fn killed_around_the_registration_of_a_newer_version_that_one_arrives_too() {
+    let points = [
+        Point::IntendWritten,
+        Point::IntendCommitted,
+        Point::RawFilesBefore,
+        Point::RawFilesAnswered,
+    ];
+    each(points.to_vec(), |point| {
+        let mut scene = Scene::new(&SMALL_CHUNKS);
+        let sizes = [1_000, 400_000];
+        for (seed, size) in (1..).zip(sizes) {
+            scene.drop_file(size, seed);
+        }
+        assert_eq!(scene.finish(), (Verdict::default(), false));
+        let names: Vec<_> = scene.versions.names().cloned().collect();
+        for (seed, (name, size)) in (10..).zip(names.iter().zip(sizes)) {
+            scene.put(name, size, seed);
+        }
+        assert!(
+            scene.live(Death::At(point, 1), LONGEST, |_, _| {}),
+            "{point:?}"
+        );
+        let ended = scene.finish();
+        assert_eq!(ended, (Verdict::default(), false), "{point:?}");
+    });
+}
+
 #[test]
 fn the_names_of_the_points_differ() {
     let names = Point::ALL.iter().map(|point| (point.name(), point));
