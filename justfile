@@ -33,6 +33,14 @@ bench *arguments:
 bench-hot *arguments:
     cargo bench --bench hot -- {{arguments}}
 
+# kill -9, so many times, at every point around a durable write
+kill times="2000":
+    REDIVIS_DROP_KILLS={{times}} cargo test --test kill_loop -- --nocapture
+
+# the same troubles for the official client and for us; --all: also the slow ones
+side-by-side *arguments:
+    tests/side_by_side.sh {{arguments}}
+
 # the unit under a real systemd, in namespaces (needs root)
 systemd:
     cargo build

@@ -6,20 +6,21 @@
 //! config → watch → journal → engine → (transfer, redivis) → journal → after
 //! ```
 //!
-//! | Room         | Lives there                                             | Never                          |
-//! |--------------|---------------------------------------------------------|--------------------------------|
-//! | [`job`]      | ids, offsets, states and their legal transitions        | IO, SQL, tokio                 |
-//! | [`config`]   | TOML → all problems at once, or a checked `Config`      | reading it anywhere else       |
-//! | [`beneath`]  | opening regular files below a root, by `openat2`        | following a link               |
-//! | [`watch`]    | hints, scan, settling, filter                           | knowing Redivis or the engine  |
-//! | [`journal`]  | the only SQL; one writer thread, group commit           | deciding what is next          |
-//! | [`transfer`] | the upload protocol without IO, clock or chance         | tokio, reqwest, files          |
-//! | [`redivis`]  | the only HTTP client: sends once, hides secrets         | retrying, sleeping             |
-//! | [`engine`]   | plan, drive, record; batches; retry times               | SQL, HTTP details              |
-//! | [`status`]   | snapshot → report, JSON                                 | writing                        |
-//! | [`cli`]      | arguments, reports, exit codes, progress                | policy                         |
-//! | [`sandbox`]  | the practice server, a second reading of the protocol   | sharing code with any room     |
-//! | [`daemon`]   | the only wiring: open, spawn, signals, orderly stop     | policy                         |
+//! | Room            | Lives there                                             | Never                          |
+//! |-----------------|---------------------------------------------------------|--------------------------------|
+//! | [`job`]         | ids, offsets, states and their legal transitions        | IO, SQL, tokio                 |
+//! | [`config`]      | TOML → all problems at once, or a checked `Config`      | reading it anywhere else       |
+//! | [`crash_point`] | moments at which a debug build can be told to die       | being there in a release       |
+//! | [`beneath`]     | opening regular files below a root, by `openat2`        | following a link               |
+//! | [`watch`]       | hints, scan, settling, filter                           | knowing Redivis or the engine  |
+//! | [`journal`]     | the only SQL; one writer thread, group commit           | deciding what is next          |
+//! | [`transfer`]    | the upload protocol without IO, clock or chance         | tokio, reqwest, files          |
+//! | [`redivis`]     | the only HTTP client: sends once, hides secrets         | retrying, sleeping             |
+//! | [`engine`]      | plan, drive, record; batches; retry times               | SQL, HTTP details              |
+//! | [`status`]      | snapshot → report, JSON                                 | writing                        |
+//! | [`cli`]         | arguments, reports, exit codes, progress                | policy                         |
+//! | [`sandbox`]     | the practice server, a second reading of the protocol   | sharing code with any room     |
+//! | [`daemon`]      | the only wiring: open, spawn, signals, orderly stop     | policy                         |
 //!
 //! A test (`tests/tidy.rs`) reads every `use crate::` and holds it against this table.
 //!
@@ -34,6 +35,7 @@
 pub mod beneath;
 pub mod cli;
 pub mod config;
+pub mod crash_point;
 pub mod daemon;
 pub mod engine;
 pub mod job;

@@ -24,7 +24,7 @@ if [ -z "${REDIVIS_DROP:-}" ]; then
 fi
 if [ -z "${PYTHON:-}" ]; then
     python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" install --quiet redivis
+    "$work/venv/bin/pip" install --quiet redivis==0.21.1
     PYTHON=$work/venv/bin/python
 fi
 

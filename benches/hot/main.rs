@@ -16,6 +16,7 @@ mod figures;
 mod journal;
 mod machine;
 mod rescan;
+mod restart;
 mod sums;
 
 use std::env;
@@ -41,6 +42,11 @@ const BENCHES: &[(&str, &str, Run)] = &[
     ("sums", "md5 and crc32c, against openssl", sums::sums),
     ("machine", "the upload machine", machine::machine),
     ("rescan", "100,000 files, against find", rescan::rescan),
+    (
+        "restart",
+        "from a kill in a large file to its next byte",
+        restart::restart,
+    ),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

@@ -129,6 +129,9 @@ pub(super) struct Practice {
     /// Added to every request
     #[arg(long, value_name = "TIME")]
     pub latency: Option<String>,
+    /// Store a plain PUT of another size than was reserved, as Google does, instead of refusing it
+    #[arg(long)]
+    pub lenient: bool,
     /// A JSON file with faults
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,

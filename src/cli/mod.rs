@@ -27,6 +27,8 @@ use error::{Exit, Failure};
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    #[cfg(debug_assertions)]
+    arm_crash_point();
     let env = Environment::from_process();
     match perform(&arguments, &env) {
         Ok(exit) => exit.into(),
@@ -34,6 +36,15 @@ pub fn main() -> ExitCode {
             failure.tell();
             failure.exit.into()
         }
+    }
+}
+
+/// For the tests that kill: see [`crate::crash_point`].
+#[cfg(debug_assertions)]
+fn arm_crash_point() {
+    use crate::crash_point::{ARMED_BY, arm};
+    if let Ok(at) = std::env::var(ARMED_BY) {
+        arm(&at).expect(ARMED_BY);
     }
 }
 

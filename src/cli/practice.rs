@@ -48,6 +48,7 @@ fn settings(asked: &Practice) -> Result<Settings, Failure> {
             .as_deref()
             .map(|text| time("--latency", text))
             .transpose()?,
+        lenient: asked.lenient,
         faults: asked.faults.clone(),
         ..Settings::new(&asked.dir, &asked.token)
     })

@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::rows::{JOB_COLUMNS, job, millis, time};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::{Job, WatchName};
 
 /// Which jobs are asked for.
@@ -58,6 +59,9 @@ impl Journal {
             let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![watch.as_str(), millis(now), limit], job)?;
             let mut jobs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            if !jobs.is_empty() {
+                crash_point::writing(Write::CLAIM);
+            }
             // RETURNING promises no order
             jobs.sort_by_key(|job| job.id);
             Ok(jobs)

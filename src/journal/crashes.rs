@@ -48,14 +48,19 @@ pub(super) fn release(connection: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Parks the culprit, or sets the suspects apart.
-pub(super) fn isolate(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+/// Parks the culprit, or sets the suspects apart; after an orderly stop only those on probation.
+pub(super) fn isolate(
+    connection: &Connection,
+    orderly: bool,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let suspicious = if orderly { ON_PROBATION } else { SUSPICIOUS };
     let culprits = culprits(connection)?;
     for culprit in &culprits {
         park(connection, culprit, now)?;
     }
     if culprits.is_empty() {
-        set_apart(connection, now)
+        set_apart(connection, suspicious, now)
     } else {
         acquit(connection)
     }
@@ -109,12 +114,12 @@ fn acquit(connection: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-fn set_apart(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+fn set_apart(connection: &Connection, suspicious: u32, now: Timestamp) -> rusqlite::Result<()> {
     let mut suspects = connection.prepare(
         "SELECT id, crashes FROM jobs WHERE crashes >= :crashes AND finished_at IS NULL \
          ORDER BY crashes DESC, id",
     )?;
-    let suspects = suspects.query_map(named_params! { ":crashes": SUSPICIOUS }, |row| {
+    let suspects = suspects.query_map(named_params! { ":crashes": suspicious }, |row| {
         Ok((row.get::<_, i64>("id")?, row.get::<_, u32>("crashes")?))
     })?;
     let mut lots = Lots::default();

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::rows::{millis, path_bytes, signed, stored_size};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::{Sighting, WatchName};
 
 /// A settled version of a file and where it is to go.
@@ -164,6 +165,7 @@ fn insert(
             connection.last_insert_rowid()
         }
     };
+    crash_point::writing(Write::ENQUEUE);
     note(connection, id, now, "queued", "the file settled")?;
     supersede_older(connection, watch, &file.sighting, id, now)?;
     Ok(true)

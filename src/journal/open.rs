@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::Holder;
 use super::crashes;
 use super::lock::{self, Lock};
+use crate::crash_point::{self, Point};
 
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
@@ -100,6 +101,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
             path: path.into(),
             holder,
         })?;
+    crash_point::pass(Point::OpenLocked);
     // before SQLite makes it, so that it is never readable for others; its WAL takes the same mode
     OpenOptions::new()
         .append(true)
@@ -155,6 +157,13 @@ fn make_folder(path: &Path) -> io::Result<()> {
 fn prepare(connection: &mut Connection, path: &Path) -> Result<usize, OpenError> {
     let is_new = check_ours(connection, path)? == Age::New;
     let sql = |error: rusqlite::Error| damaged(path, &error);
+    if is_new {
+        // before anything else is written: a kill leaves an empty file or one that is known as ours
+        connection
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(sql)?;
+        crash_point::pass(Point::OpenMarked);
+    }
     // WAL grows until a checkpoint, which FULL makes every 1000 pages; 64 MiB is kept at most
     connection
         .execute_batch(
@@ -165,20 +174,19 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<usize, OpenError>
              PRAGMA temp_store = MEMORY;",
         )
         .map_err(sql)?;
-    if is_new {
-        connection
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(sql)?;
-    }
+    crash_point::pass(Point::OpenWal);
     MIGRATIONS
         .to_latest(connection)
         .map_err(|error| migration(path, &error))?;
+    crash_point::pass(Point::OpenMigrated);
     // off until now: a migration may make a table anew to which others refer
     connection
         .pragma_update(None, "foreign_keys", true)
         .map_err(sql)?;
     // nobody works on anything yet: what a daemon that crashed had claimed is free again
-    crashes::charge(connection).map_err(sql)
+    let interrupted = crashes::charge(connection).map_err(sql)?;
+    crash_point::pass(Point::OpenUnclaimed);
+    Ok(interrupted)
 }
 
 #[derive(PartialEq, Eq)]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::enqueue::note;
 use super::rows::{Standing, update};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::{Job, StateName};
 
 /// Whether the job stays with its worker.
@@ -90,8 +91,26 @@ pub(super) fn apply(
         },
     )?;
     let name = job.state.name();
+    if let Some(write) = durable(*from, name, *hold).filter(|_| applied) {
+        crash_point::writing(write);
+    }
     if applied && (name != *from || !text.is_empty()) {
         note(connection, job.id.0, now, name.as_str(), text)?;
     }
     Ok(applied)
+}
+
+/// Which of the writes that matter for a crash this move is.
+fn durable(from: StateName, to: StateName, hold: Hold) -> Option<Write> {
+    Some(match (from, to) {
+        _ if hold != Hold::Keep => Write::GIVE_BACK,
+        (_, StateName::Reserved) => Write::RESERVE,
+        (StateName::Uploading, StateName::Uploading) => Write::CONFIRM,
+        (_, StateName::Uploading) => Write::SESSION,
+        (StateName::Registering, StateName::Uploaded) => Write::WITHDRAW,
+        (_, StateName::Uploaded) => Write::STORE,
+        (_, StateName::Registering) => Write::INTEND,
+        (_, StateName::Done) => Write::REGISTER,
+        _ => return None,
+    })
 }

@@ -11,6 +11,7 @@ use super::enqueue::note;
 use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
 use super::{Journal, JournalError};
+use crate::crash_point::{self, Write};
 use crate::job::{Job, ParkReason, WatchName};
 
 impl Journal {
@@ -30,6 +31,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let orderly = !self.follows_a_crash;
         self.write(move |connection| {
+            crash_point::writing(Write::BEGIN);
             connection.execute("DELETE FROM daemon", [])?;
             connection.execute(
                 "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
@@ -43,7 +45,7 @@ impl Journal {
             let known = watches.iter().map(|(name, ..)| name.clone()).collect();
             park_orphans(connection, &known, now)?;
             wait_no_longer_than_can_be(connection, now)?;
-            crashes::isolate(connection, now)
+            crashes::isolate(connection, orderly, now)
         })
         .await
     }

@@ -11,6 +11,7 @@ use super::OpenError;
 use super::crashes;
 use super::lock::Lock;
 use super::open;
+use crate::crash_point::{self, Point};
 
 /// Pieces of work that may wait; who has more to write waits with it.
 const QUEUE: usize = 1024;
@@ -239,6 +240,7 @@ pub(super) fn commit_together(
     connection: &Connection,
     group: &mut Vec<Box<dyn Piece>>,
 ) -> Result<(), JournalError> {
+    crash_point::pass(Point::GroupTaken);
     let mut waiting = Vec::with_capacity(group.len());
     let mut result = connection
         .execute_batch("BEGIN IMMEDIATE")
@@ -256,10 +258,12 @@ pub(super) fn commit_together(
         waiting.push(piece);
     }
     let result = result.and_then(|()| {
+        crash_point::before_commit();
         connection
             .execute_batch("COMMIT")
             .map_err(|e| JournalError::from(&e))
     });
+    crash_point::after_commit();
     if result.is_err() && !connection.is_autocommit() {
         // the error itself is on its way to everyone
         let _ = connection.execute_batch("ROLLBACK");
@@ -267,6 +271,7 @@ pub(super) fn commit_together(
     for piece in waiting {
         piece.answer(result.clone());
     }
+    crash_point::pass(Point::GroupAnswered);
     result
 }
 

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::address::{resource, sendable};
 use super::{ApiError, Client, shapes};
+use crate::crash_point::Call;
 use crate::job::{Md5, RemoteId, TempUploadId, TempUrl};
 
 /// Temp uploads, or files, that one request may hold.
@@ -128,7 +129,8 @@ impl Client {
                 .collect(),
         };
         let url = self.locate("tables", table, "/tempUploads")?;
-        let list: shapes::List<shapes::TempUpload> = self.post(url, &body).await?;
+        let list: shapes::List<shapes::TempUpload> =
+            self.post(Call::TEMP_UPLOADS, url, &body).await?;
         as_asked(wanted, list.results).map_err(ApiError::nonsense)
     }
 
@@ -159,7 +161,7 @@ impl Client {
                 .collect(),
         };
         let url = self.locate("tables", table, "/rawFiles")?;
-        let list: shapes::List<shapes::RawFile> = self.post(url, &body).await?;
+        let list: shapes::List<shapes::RawFile> = self.post(Call::RAW_FILES, url, &body).await?;
         same_count(files.len(), list.results.len()).map_err(ApiError::nonsense)?;
         list.results.into_iter().map(registered).collect()
     }
@@ -196,12 +198,16 @@ impl Client {
 
     async fn post<T: DeserializeOwned>(
         &self,
+        call: Call,
         url: Url,
         body: &impl Serialize,
     ) -> Result<T, ApiError> {
         let body = serde_json::to_vec(body)
             .map_err(|error| ApiError::nonsense(format!("cannot write the request: {error}")))?;
-        self.call(Method::POST, url, Some(body)).await
+        call.before();
+        let answer = self.call(Method::POST, url, Some(body)).await;
+        call.answered();
+        answer
     }
 }
 

@@ -18,6 +18,7 @@ use reqwest::{Method, Response};
 use super::ask::{lost, within};
 use super::redact::Secrets;
 use super::{ApiError, Client, RemoteFile, wire};
+use crate::crash_point::Call;
 use crate::job::{Md5, RemoteId};
 
 /// About ten million files.
@@ -43,12 +44,15 @@ impl Client {
         url.set_query(Some("format=arrow"));
         let token = self.token();
         let limits = self.limits();
-        within(limits.listing, async {
+        Call::LIST.before();
+        let listed = within(limits.listing, async {
             let response = within(limits.request, self.ask(Method::GET, url, None, &token)).await?;
             let secrets = Secrets::of_token(&token);
             self.read_listing(response, &secrets, &mut wanted).await
         })
-        .await
+        .await;
+        Call::LIST.answered();
+        listed
     }
 
     async fn read_listing(

@@ -17,6 +17,7 @@ use super::outgoing::{Meter, UploadBody};
 use super::redact::Secrets;
 use super::wire::{self, Body, ERROR_CAP};
 use super::{Client, Limits};
+use crate::crash_point::Call;
 use crate::job::{ByteOffset, SessionUrl, TempUrl};
 
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("x-upload-content-length");
@@ -74,7 +75,7 @@ pub type Reply = Result<Answer, Lost>;
 impl Client {
     /// A whole file to a temp upload that is not resumable.
     pub async fn put_whole(&self, url: &TempUrl, body: UploadBody) -> Reply {
-        self.carry(Method::PUT, url.expose(), HeaderMap::new(), body)
+        self.carry(Call::PUT, Method::PUT, url.expose(), HeaderMap::new(), body)
             .await
     }
 
@@ -83,14 +84,21 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(UPLOAD_LENGTH, size.into());
         headers.insert(RESUMABLE, HeaderValue::from_static("start"));
-        self.carry(Method::POST, url.expose(), headers, UploadBody::whole(""))
-            .await
+        self.carry(
+            Call::START,
+            Method::POST,
+            url.expose(),
+            headers,
+            UploadBody::whole(""),
+        )
+        .await
     }
 
     /// Asks how many of `size` bytes the server holds.
     pub async fn query(&self, session: &SessionUrl, size: u64) -> Reply {
         let headers = content_range(&format!("bytes */{size}"));
         self.carry(
+            Call::QUERY,
             Method::PUT,
             session.expose(),
             headers,
@@ -119,11 +127,25 @@ impl Client {
         );
         let last = first + body.len - 1;
         let headers = content_range(&format!("bytes {first}-{last}/{size}"));
-        self.carry(Method::PUT, session.expose(), headers, body)
+        self.carry(Call::CHUNK, Method::PUT, session.expose(), headers, body)
             .await
     }
 
     async fn carry(
+        &self,
+        call: Call,
+        method: Method,
+        address: &str,
+        headers: HeaderMap,
+        body: UploadBody,
+    ) -> Reply {
+        call.before();
+        let reply = self.send(method, address, headers, body).await;
+        call.answered();
+        reply
+    }
+
+    async fn send(
         &self,
         method: Method,
         address: &str,

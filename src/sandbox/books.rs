@@ -231,6 +231,11 @@ impl Books {
                     temp.stored = Some(Stored { blob, sums });
                 }
             }
+            Entry::Resized { temp, size } => {
+                if let Some(temp) = self.temps.get_mut(&temp) {
+                    temp.size = size;
+                }
+            }
             Entry::Table { table, kind } => self.tables.entry(table).or_default().kind = kind,
             Entry::File {
                 id,

@@ -56,6 +56,11 @@ impl Filling {
         }
     }
 
+    /// How many bytes of the chunk arrived, if it began at `first`.
+    pub(super) fn received(&self, first: u64) -> u64 {
+        self.at - first
+    }
+
     /// How many bytes are stored now, with their checksums: of a chunk that is not whole, those up
     /// to the mark.
     pub(super) fn end(self, whole: bool) -> io::Result<(u64, RunningSums)> {

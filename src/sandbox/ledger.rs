@@ -32,6 +32,8 @@ pub(super) enum Entry {
         blob: String,
         sums: Sums,
     },
+    /// A lenient server stored another size than was reserved.
+    Resized { temp: String, size: u64 },
     /// A resumable session was opened.
     Session {
         id: String,

@@ -4,7 +4,8 @@
 //! It is a second, independent reading of the protocol: it shares no code with the rooms that
 //! speak it, so that each checks the other. It promises to be strict – what the real service might
 //! let pass is refused here, and reported – and to be faithful enough that the official Python
-//! client works against it. It never syncs to disk, and knows one token.
+//! client works against it. It never syncs to disk, and knows one token. A [lenient](Settings::lenient) one lets
+//! pass what Google's storage would, and reports it all the same: what that does to a client's files, shows there.
 //!
 //! # Calls
 //!
@@ -206,6 +207,12 @@ impl Sandbox {
         self.stop.cancel();
         self.room.tasks.close();
         self.room.tasks.wait().await;
+    }
+
+    /// Whether no connection is open and nothing is being done.
+    pub fn is_idle(&self) -> bool {
+        let listeners = 1 + usize::from(self.upload_addr != self.api_addr);
+        self.room.tasks.len() <= listeners
     }
 
     /// What the server saw since its start.

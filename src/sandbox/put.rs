@@ -15,7 +15,7 @@ use super::ledger::Entry;
 use super::report::Breach;
 use super::room::{Room, Visit};
 
-/// Stores a whole file: exactly as many bytes as were reserved.
+/// Stores a whole file: exactly as many bytes as were reserved, unless the server is lenient.
 pub(super) async fn whole(
     room: &Arc<Room>,
     temp_url: &str,
@@ -24,15 +24,20 @@ pub(super) async fn whole(
     let (id, temp) = find(room, temp_url)?;
     check(room, visit, &temp)?;
     let blob = room.ids.draw();
-    let sums = match store(room, &blob, temp.size, visit).await {
-        Ok(sums) => sums,
+    let (size, sums) = match store(room, &blob, temp.size, visit).await {
+        Ok(stored) => stored,
         Err(refusal) => {
             room.blobs.discard(&blob);
             return Err(refusal);
         }
     };
-    make_object(room, &id, &blob, sums, Vec::new())?;
-    Ok(stored_response(temp.size, sums, visit))
+    let resized = Entry::Resized {
+        temp: id.clone(),
+        size,
+    };
+    let more = (size != temp.size).then_some(resized);
+    make_object(room, &id, &blob, sums, more.into_iter().collect())?;
+    Ok(stored_response(size, sums, visit))
 }
 
 /// The temp upload behind the last segment of its URL.
@@ -63,7 +68,7 @@ fn check(room: &Room, visit: &Visit, temp: &Temp) -> Result<(), Refusal> {
         );
     }
     match visit.inflow.announced() {
-        Some(length) if length != temp.size => breach(
+        Some(length) if length != temp.size && !room.settings.lenient => breach(
             Breach::SizeMismatch,
             format!("{length} bytes are announced, {} were reserved", temp.size),
         ),
@@ -77,7 +82,14 @@ fn check(room: &Room, visit: &Visit, temp: &Temp) -> Result<(), Refusal> {
     }
 }
 
-async fn store(room: &Room, blob: &str, size: u64, visit: &mut Visit) -> Result<Sums, Refusal> {
+/// The size and the checksums of what came.
+async fn store(
+    room: &Room,
+    blob: &str,
+    size: u64,
+    visit: &mut Visit,
+) -> Result<(u64, Sums), Refusal> {
+    let lenient = room.settings.lenient;
     let mut file = room.blobs.create(blob)?;
     let mut sums = RunningSums::default();
     let mut stored: u64 = 0;
@@ -85,7 +97,7 @@ async fn store(room: &Room, blob: &str, size: u64, visit: &mut Visit) -> Result<
         match visit.inflow.next().await {
             Ok(Some(bytes)) => {
                 stored += bytes.len() as u64;
-                if stored <= size {
+                if stored <= size || lenient {
                     sums.update(&bytes);
                     file.write_all(&bytes)?;
                 }
@@ -95,14 +107,19 @@ async fn store(room: &Room, blob: &str, size: u64, visit: &mut Visit) -> Result<
         }
     }
     if stored == size {
-        return Ok(sums.finish());
+        return Ok((stored, sums.finish()));
     }
-    Err(visit.breach(
+    let refusal = visit.breach(
         room,
         Breach::SizeMismatch,
         StatusCode::BAD_REQUEST,
         format!("{stored} bytes came, {size} were reserved"),
-    ))
+    );
+    if lenient {
+        Ok((stored, sums.finish()))
+    } else {
+        Err(refusal)
+    }
 }
 
 /// A temp upload's object is made; one that it had before goes, unless a table holds it already.

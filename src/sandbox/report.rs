@@ -76,6 +76,8 @@ pub struct SessionReport {
     pub size: u64,
     /// When it was opened, RFC 3339.
     pub opened: String,
+    /// Bytes of chunk bodies that arrived for it. What they are more than the stored ones came twice.
+    pub received: u64,
     /// Bytes that are stored.
     pub persisted: u64,
     /// Whether the object was made.

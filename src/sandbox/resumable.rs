@@ -223,6 +223,7 @@ async fn chunk(
     let file = room.blobs.append(session.blob(), persisted)?;
     let mut filling = Filling::new(file, first, persisted, limit, sums);
     let whole = filling.fill(&mut visit.inflow).await?;
+    session.note_received(filling.received(first));
     let (stored, sums) = filling.end(whole)?;
     room.ledger.commit(vec![Entry::Persisted {
         session: session.id().to_owned(),

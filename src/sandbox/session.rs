@@ -31,6 +31,7 @@ pub(super) struct Session {
 
 #[derive(Debug, Default)]
 struct Story {
+    received: u64,
     queries: u64,
     told: Vec<u64>,
     resumed_at: Vec<u64>,
@@ -135,6 +136,11 @@ impl Session {
         }
     }
 
+    /// So many bytes of a chunk arrived.
+    pub(super) fn note_received(&self, bytes: u64) {
+        self.story().received += bytes;
+    }
+
     /// The client is told an offset.
     pub(super) fn note_told(&self, offset: u64) {
         let mut story = self.story();
@@ -157,6 +163,7 @@ impl Session {
             opened: jiff::Timestamp::from_millisecond(self.opened_ms)
                 .unwrap_or_default()
                 .to_string(),
+            received: story.received,
             persisted: self.persisted(),
             complete: self.complete().is_some(),
             queries: story.queries,

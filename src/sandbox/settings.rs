@@ -25,6 +25,9 @@ pub struct Settings {
     pub bytes_per_sec: Option<u64>,
     /// Waited before each request is looked at.
     pub latency: Option<Duration>,
+    /// A plain PUT of another size than was reserved is stored all the same, as Google's storage does; the
+    /// report names it.
+    pub lenient: bool,
     /// A JSON file with an array of [`Fault`](super::Fault)s, in force from the start.
     pub faults: Option<PathBuf>,
 }
@@ -41,6 +44,7 @@ impl Settings {
             rate_limit: None,
             bytes_per_sec: None,
             latency: None,
+            lenient: false,
             faults: None,
         }
     }
@@ -57,6 +61,7 @@ impl fmt::Debug for Settings {
             .field("rate_limit", &self.rate_limit)
             .field("bytes_per_sec", &self.bytes_per_sec)
             .field("latency", &self.latency)
+            .field("lenient", &self.lenient)
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }

@@ -50,7 +50,7 @@ pub struct Lab {
     pub config: PathBuf,
     pub journal: PathBuf,
     pub token: PathBuf,
-    sandbox: Sandbox,
+    pub sandbox: Sandbox,
     runtime: Runtime,
     dir: TempDir,
     logs: Cell<u32>,

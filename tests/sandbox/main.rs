@@ -6,5 +6,6 @@ mod api;
 mod client;
 mod faults;
 mod imports;
+mod lenient;
 mod restart;
 mod resumable;

@@ -9,11 +9,12 @@ use crate::reading::{bare, climbs, depth, from_the_root, line_of, names_crate, w
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("job", &[]),
     ("config", &["job"]),
+    ("crash_point", &[]),
     ("beneath", &["job"]),
     ("watch", &["config", "job", "beneath"]),
-    ("journal", &["job", "config"]),
+    ("journal", &["job", "config", "crash_point"]),
     ("transfer", &["job"]),
-    ("redivis", &["job", "config"]),
+    ("redivis", &["job", "config", "crash_point"]),
     (
         "engine",
         &["job", "config", "journal", "transfer", "redivis", "beneath"],
@@ -26,8 +27,19 @@ pub const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 const ALL_BUT_CLI: &[&str] = &[
-    "job", "config", "beneath", "watch", "journal", "transfer", "redivis", "engine", "after",
-    "status", "sandbox", "daemon",
+    "job",
+    "config",
+    "crash_point",
+    "beneath",
+    "watch",
+    "journal",
+    "transfer",
+    "redivis",
+    "engine",
+    "after",
+    "status",
+    "sandbox",
+    "daemon",
 ];
 
 /// A dependency that may be named below these paths only.
