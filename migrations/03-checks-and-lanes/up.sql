@@ -32,6 +32,9 @@ CREATE TABLE new_jobs (
     -- uploading
     session_url     TEXT,
     session_at      INTEGER,
+    -- the same moment by a clock that is never set: which start of the machine, milliseconds since
+    session_boot    TEXT,
+    session_awake   INTEGER,
     confirmed       INTEGER,
     bound           INTEGER,
     hash_state      BLOB,
@@ -71,6 +74,8 @@ CREATE TABLE new_jobs (
         AND (session_url IS NULL) = (confirmed IS NULL)
         AND (session_url IS NULL) = (bound IS NULL)
         AND (session_url IS NULL) = (hash_state IS NULL)),
+    CHECK ((session_boot IS NULL) = (session_awake IS NULL)),
+    CHECK (session_boot IS NULL OR session_url IS NOT NULL),
     CHECK (confirmed BETWEEN 0 AND bound AND bound <= size),
     CHECK (crc32c IS NOT NULL OR NOT (state = 'uploaded' OR state = 'registering' OR state = 'registered'
         OR state = 'done')),

@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
-
 use super::arguments::{Jobs, OneJob};
 use super::error::{Exit, Failure};
 use super::text;
 use crate::config::Config;
+use crate::engine::this_moment;
 use crate::job::{JobId, Md5, StateName};
 use crate::journal::{Filter, Reader};
 use crate::status::{HistoryReport, JobReport};
@@ -57,10 +56,10 @@ fn filter(asked: &Jobs) -> Result<Filter, Failure> {
 /// Streams: a journal may hold millions.
 fn list(reader: &Reader, filter: &Filter, json: bool) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let now = Timestamp::now();
+    let now = this_moment();
     let mut written = Ok(());
     let read = reader.jobs(filter, |row| {
-        let job = JobReport::new(row, now);
+        let job = JobReport::new(row, &now);
         written = if json {
             write_json(&mut out, &job)
         } else {
@@ -108,7 +107,7 @@ fn show(reader: &Reader, id: JobId, json: bool) -> Result<io::Result<()>, Failur
     };
     let mut found = None;
     reader.jobs(&filter, |row| {
-        found = Some(JobReport::new(row, Timestamp::now()));
+        found = Some(JobReport::new(row, &this_moment()));
         false
     })?;
     let Some(job) = found else {

@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::Recorded;
 use super::answer::reply;
 use super::body;
 use super::hash::Hasher;
 use super::source::{self, Source, Unfit};
+use super::window::{self, Window};
 use super::worker::{Left, Trouble, Worker};
-use crate::job::{ByteOffset, Progress, Reservation, SessionUrl, State, StateName, printable};
-use crate::journal::JournalError;
+use crate::job::{
+    ByteOffset, ParkReason, Progress, Reservation, SessionUrl, State, StateName, printable,
+};
+use crate::journal::{Entry, JournalError};
 use crate::redivis;
 use crate::transfer::{CHUNK_QUANTUM, Evidence, Request, Resume, Upload, Verdict};
 
@@ -31,6 +35,9 @@ pub(super) struct Drive {
     recording: Option<JoinHandle<Recorded<bool>>>,
     /// `Retry-After` of the last answer.
     pause: Option<Duration>,
+    /// Whether the session will live long enough.
+    window: Window,
+    warned: bool,
 }
 
 impl Drive {
@@ -65,6 +72,8 @@ impl Drive {
             ahead: None,
             recording: None,
             pause: None,
+            window: Window::new(Instant::now()),
+            warned: false,
         }
     }
 
@@ -177,7 +186,7 @@ impl Drive {
         self.hasher = Hasher::new(self.worker.shared.transfer.verify);
         let progress = Progress {
             session,
-            opened_at: self.worker.shared.now(),
+            opened: self.worker.shared.moment(),
             confirmed: ByteOffset::ZERO,
             bound: self.recorded_bound(),
             hash: self.hasher.state(),
@@ -198,12 +207,45 @@ impl Drive {
         let (bound, hash) = (self.recorded_bound(), self.hasher.state());
         self.worker
             .progress_unrecorded(|state| state.confirm(at, bound, hash))?;
-        let entry = self.worker.entry(StateName::Uploading);
+        let entry = Entry {
+            error: self.warning(at),
+            ..self.worker.entry(StateName::Uploading)
+        };
         let (journal, now) = (self.worker.shared.journal.clone(), self.worker.shared.now());
         self.recording = Some(tokio::spawn(
             async move { journal.record(entry, now).await },
         ));
         Ok(None)
+    }
+
+    /// Whether the rest will not fit into the session's life. Told once in the log, and kept with the job
+    /// for as long as it is so.
+    fn warning(&mut self, at: ByteOffset) -> Option<String> {
+        let age = self.session_age()?;
+        let size = self.worker.job.seen.size;
+        let warning = self.window.warning(Instant::now(), at.get(), size, age);
+        if let Some(warning) = warning.as_ref().filter(|_| !self.warned) {
+            self.warned = true;
+            let job = &self.worker.job;
+            tracing::warn!(job = %job.id, watch = %job.watch, path = %printable(&job.path), warning);
+        }
+        warning
+    }
+
+    fn too_slow(&self) -> Option<String> {
+        let job = &self.worker.job;
+        let (age, size) = (self.session_age()?, job.seen.size);
+        let lost = self.upload.troubles().sessions_lost;
+        window::too_slow(age, lost, job.state.confirmed_bytes(size), size)
+    }
+
+    fn session_age(&self) -> Option<Duration> {
+        match &self.worker.job.state {
+            State::Uploading(_, progress) => {
+                Some(progress.opened.age(&self.worker.shared.moment()))
+            }
+            _ => None,
+        }
     }
 
     /// The checksums up to `at`: those that grew with the request, or read again.
@@ -280,6 +322,16 @@ impl Drive {
     async fn leave(&mut self, verdict: Verdict, trouble: Trouble) -> Recorded<Left> {
         if !self.recorded().await? {
             return Ok(Left::Over);
+        }
+        let ends = matches!(
+            verdict,
+            Verdict::NewSession(_) | Verdict::Park(ParkReason::SessionsLost, _)
+        );
+        if let Some(why) = self.too_slow().filter(|_| ends) {
+            return self
+                .worker
+                .end(|state| state.park(ParkReason::TooSlow), &why)
+                .await;
         }
         self.worker.leave(verdict, trouble, self.pause).await
     }

@@ -39,6 +39,7 @@ impl Worker {
                 self.end(|state| state.park(ParkReason::Unreadable), why)
                     .await
             }
+            Unfit::Exhausted(why) => self.back_off(Ok, &why, None, Trouble::Machine).await,
             Unfit::Later(why) => self.back_off(Ok, &why, None, Trouble::Own).await,
         }
     }

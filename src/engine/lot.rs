@@ -119,9 +119,8 @@ impl Roots {
         let last = self.0.take().filter(|(name, _)| name == watch);
         let root = match last {
             Some((_, root)) => root,
-            None => Root::open(&folder.path).map_err(|error| {
-                Unfit::Later(format!("the drop folder cannot be opened: {error}"))
-            })?,
+            None => Root::open(&folder.path)
+                .map_err(|error| Unfit::of_io("the drop folder cannot be opened", &error))?,
         };
         Ok(&self.0.insert((watch.clone(), root)).1)
     }

@@ -37,8 +37,10 @@ mod remote;
 mod reserve;
 mod retry;
 mod source;
+mod squeeze;
 mod stock;
 mod surroundings;
+mod window;
 mod worker;
 
 use std::collections::HashMap;
@@ -49,7 +51,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 
 use crate::config::{Config, OnConflict, Retry, Transfer};
-use crate::job::WatchName;
+use crate::job::{Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
 
@@ -59,6 +61,7 @@ use surroundings::Surroundings;
 
 pub use condition::{Account, Condition};
 pub use pool::{Engine, Pulse};
+pub use surroundings::this_moment;
 
 /// Reads the credential again: it may have been rotated. An error is a text for people.
 pub type Credential = Arc<dyn Fn() -> Result<Bearer, String> + Send + Sync>;
@@ -125,6 +128,14 @@ impl Shared {
     /// The time of day, which may jump.
     fn now(&self) -> Timestamp {
         (self.surroundings.now)()
+    }
+
+    /// Now, by both clocks.
+    fn moment(&self) -> Moment {
+        Moment {
+            at: self.now(),
+            awake: (self.surroundings.awake)(),
+        }
     }
 
     /// A number in 0 ..= 1 for spreading retries.

@@ -52,8 +52,8 @@ pub(super) fn next(job: &Job, now: Timestamp) -> Step {
 mod tests {
     use super::*;
     use crate::job::{
-        ByteOffset, Fingerprint, HashState, JobId, Progress, RemoteId, Reservation, SessionUrl,
-        Sums, TempUploadId, TempUrl, Troubles, WatchName,
+        ByteOffset, Fingerprint, HashState, JobId, Moment, Progress, RemoteId, Reservation,
+        SessionUrl, Sums, TempUploadId, TempUrl, Troubles, WatchName,
     };
     use jiff::SignedDuration;
 
@@ -68,7 +68,7 @@ mod tests {
         };
         let progress = Progress {
             session: SessionUrl::new("s"),
-            opened_at: at,
+            opened: Moment::at(at),
             confirmed: ByteOffset::ZERO,
             bound: ByteOffset::ZERO,
             hash: HashState::default(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{Stream, poll_fn};
+use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Recorded;
@@ -49,8 +50,22 @@ pub(super) enum Unfit {
     NotAFile(String),
     /// Its permissions forbid it.
     Denied,
+    /// This machine has run out of descriptors or memory.
+    Exhausted(String),
     /// Try again later: the folder is not there (an unmounted share), too many files are open …
     Later(String),
+}
+
+impl Unfit {
+    /// An error that says nothing about the file itself.
+    pub fn of_io(what: &str, error: &io::Error) -> Self {
+        let why = format!("{what}: {error}");
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        match errno {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Self::Exhausted(why),
+            _ => Self::Later(why),
+        }
+    }
 }
 
 impl Source {
@@ -60,7 +75,7 @@ impl Source {
             OpenError::Gone => Unfit::Gone,
             OpenError::NotAFile(kind) => Unfit::NotAFile(kind.to_string()),
             OpenError::Denied => Unfit::Denied,
-            OpenError::Io(error) => Unfit::Later(format!("the file cannot be opened: {error}")),
+            OpenError::Io(error) => Unfit::of_io("the file cannot be opened", &error),
         })?;
         if open.seen != job.seen {
             return Err(Unfit::Changed);

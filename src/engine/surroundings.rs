@@ -1,6 +1,7 @@
 //! What the engine takes from the machine that it runs on: the time of day, chance, and who reads files.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 use super::Recorded;
 use super::hash::Hasher;
 use super::source::Source;
+use crate::job::{Awake, Moment};
 use crate::journal::JournalError;
 
 /// Arguments of the engine, so that a test can bring its own. (Durations need none: they are measured by
@@ -18,6 +20,8 @@ use crate::journal::JournalError;
 pub(super) struct Surroundings {
     /// The time of day. It may jump.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// How long the machine has been up.
+    pub awake: Box<dyn Fn() -> Option<Awake> + Send + Sync>,
     /// A number in 0 ..= 1 for spreading retries; need not be unpredictable.
     pub chance: Box<dyn Fn() -> f64 + Send + Sync>,
     /// Who reads files.
@@ -29,10 +33,33 @@ impl Surroundings {
     pub fn real() -> Self {
         Self {
             now: Box::new(Timestamp::now),
+            awake: Box::new(awake),
             chance: Box::new(chance),
             reading: Reading::Threads,
         }
     }
+}
+
+/// This moment, on this machine.
+pub fn this_moment() -> Moment {
+    Moment {
+        at: Timestamp::now(),
+        awake: awake(),
+    }
+}
+
+fn awake() -> Option<Awake> {
+    static BOOT: LazyLock<Option<String>> = LazyLock::new(|| {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(boot.trim().to_owned())
+    });
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).ok()?;
+    let millis = u64::try_from(now.tv_nsec / 1_000_000).ok()?;
+    Some(Awake {
+        boot: BOOT.clone()?,
+        millis: seconds * 1000 + millis,
+    })
 }
 
 fn chance() -> f64 {

@@ -11,6 +11,9 @@ use crate::journal::{Entry, Hold, JournalError};
 use crate::redivis::Lost;
 use crate::transfer::Discrepancy;
 
+/// Until something is tried again for which the machine had too little.
+const SCARCE: Duration = Duration::from_secs(1);
+
 /// A claimed job and the means to carry it on.
 pub(super) struct Worker {
     pub shared: Arc<Shared>,
@@ -34,6 +37,8 @@ pub(super) enum Left {
 pub(super) enum Trouble {
     /// Only this job.
     Own,
+    /// This machine has run out of descriptors or memory: fewer should be tried at once.
+    Machine,
     /// The upload server cannot be reached or is overloaded: others need not try for a while.
     UploadServer(String, Option<Duration>),
 }
@@ -41,7 +46,9 @@ pub(super) enum Trouble {
 impl Trouble {
     /// Of a request without an answer.
     pub fn of_lost(lost: &Lost) -> Self {
-        if lost.reached {
+        if lost.exhausted {
+            Self::Machine
+        } else if lost.reached {
             Self::Own
         } else {
             Self::UploadServer(lost.why.clone(), None)
@@ -134,6 +141,12 @@ impl Worker {
         trouble: Trouble,
     ) -> Recorded<Left> {
         let now = self.shared.now();
+        if trouble == Trouble::Machine {
+            // nobody's failure, least of all this file's
+            let until = now + signed(SCARCE);
+            self.make(step, Hold::Until(until), None, why).await?;
+            return Ok(Left::Until(until, trouble));
+        }
         self.job.attempts = self.job.attempts.saturating_add(1);
         let since = *self.job.failing_since.get_or_insert(now);
         if now.duration_since(since) > signed(self.shared.retry.park_after) {

@@ -10,6 +10,7 @@ mod id;
     reason = "the room is named after its one inhabitant"
 )]
 mod job;
+mod moment;
 mod name;
 mod offset;
 mod reason;
@@ -20,6 +21,7 @@ mod sums;
 pub use fingerprint::Fingerprint;
 pub use id::{JobId, RemoteId, TempUploadId, WatchName};
 pub use job::{Job, Sighting};
+pub use moment::{Awake, Moment};
 pub use name::{printable, remote_name};
 pub use offset::ByteOffset;
 pub use reason::ParkReason;

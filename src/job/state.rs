@@ -13,7 +13,9 @@
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::{ByteOffset, HashState, ParkReason, RemoteId, SessionUrl, Sums, TempUploadId, TempUrl};
+use super::{
+    ByteOffset, HashState, Moment, ParkReason, RemoteId, SessionUrl, Sums, TempUploadId, TempUrl,
+};
 
 /// Where a job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub struct Progress {
     /// The session.
     pub session: SessionUrl,
     /// When it was opened; it dies about 24 hours later.
-    pub opened_at: Timestamp,
+    pub opened: Moment,
     /// A lower bound of what the server holds.
     pub confirmed: ByteOffset,
     /// No byte at or after this position can have been sent yet.

@@ -38,7 +38,7 @@ const OLDER: &str = "SELECT id FROM jobs WHERE watch = ?1 AND path = ?2 AND id <
 
 const SUPERSEDE: &str = "UPDATE jobs SET state = 'superseded', finished_at = ?2, claimed = 0, \
      temp_id = NULL, temp_url = NULL, resumable = NULL, reserved_at = NULL, session_url = NULL, \
-     session_at = NULL, confirmed = NULL, bound = NULL, hash_state = NULL, reason = NULL \
+     session_at = NULL, session_boot = NULL, session_awake = NULL, confirmed = NULL, bound = NULL, hash_state = NULL, reason = NULL \
      WHERE id = ?1";
 
 const HISTORY: &str = "INSERT INTO history (job, at, state, note) VALUES (?1, ?2, ?3, ?4)";

@@ -9,8 +9,9 @@ use rusqlite::types::Type;
 use rusqlite::{Row, params};
 
 use crate::job::{
-    ByteOffset, Fingerprint, HashState, Intent, Job, JobId, Md5, ParkReason, Progress, RemoteId,
-    Reservation, SessionUrl, State, StateName, Sums, TempUploadId, TempUrl, Troubles, WatchName,
+    Awake, ByteOffset, Fingerprint, HashState, Intent, Job, JobId, Md5, Moment, ParkReason,
+    Progress, RemoteId, Reservation, SessionUrl, State, StateName, Sums, TempUploadId, TempUrl,
+    Troubles, WatchName,
 };
 
 /// Milliseconds since 1970, as the journal stores times.
@@ -65,6 +66,7 @@ struct Unknown(&'static str);
 /// Every column that a job is made of.
 pub(super) const JOB_COLUMNS: &str = "id, watch, path, remote_name, table_ref, dev, ino, size, \
      mtime_ns, ctime_ns, state, temp_id, temp_url, resumable, reserved_at, session_url, session_at, \
+     session_boot, session_awake, \
      confirmed, bound, hash_state, crc32c, md5, intent, intended_at, remote_id, reason, attempts, \
      failing_since, sessions_lost, corrupted";
 
@@ -142,11 +144,22 @@ fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
 fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
     Ok(Progress {
         session: SessionUrl::new(row.get::<_, String>("session_url")?),
-        opened_at: time(row.get("session_at")?)?,
+        opened: opened(row)?,
         confirmed: ByteOffset::new(size(row, "confirmed")?),
         bound: ByteOffset::new(size(row, "bound")?),
         hash: HashState(row.get("hash_state")?),
     })
+}
+
+fn opened(row: &Row<'_>) -> rusqlite::Result<Moment> {
+    let boot: Option<String> = row.get("session_boot")?;
+    let millis = row.get::<_, Option<i64>>("session_awake")?;
+    let awake = boot.zip(millis).map(|(boot, millis)| Awake {
+        boot,
+        millis: millis.unsigned_abs(),
+    });
+    let at = time(row.get("session_at")?)?;
+    Ok(Moment { at, awake })
 }
 
 fn sums(row: &Row<'_>) -> rusqlite::Result<Sums> {
@@ -249,7 +262,7 @@ const UPDATE: &str = "UPDATE jobs SET state = ?3, temp_id = ?4, temp_url = ?5, r
      hash_state = ?12, crc32c = ?13, md5 = ?14, intent = ?15, intended_at = ?16, remote_id = ?17, \
      reason = ?18, attempts = ?19, failing_since = ?20, next_attempt_at = ?21, error = ?22, \
      sessions_lost = ?23, corrupted = ?24, claimed = ?25, finished_at = ?26, \
-     crashes = iif(?27 OR confirmed < ?10, 0, crashes) WHERE id = ?1 AND state = ?2";
+     session_boot = ?28, session_awake = ?29, crashes = iif(?27 OR confirmed < ?10, 0, crashes) WHERE id = ?1 AND state = ?2";
 
 /// Whether a move shows that a job does not bring the daemon down: it came further than ever, or was
 /// given back by a daemon that lived on. Going back and repeating what was done before shows nothing.
@@ -273,6 +286,7 @@ pub(super) fn update(
     let columns = StateColumns::of(state);
     let is_final = state.name().is_final();
     let Standing { id, expected, .. } = standing;
+    let awake = columns.progress.and_then(|p| p.opened.awake.as_ref());
     let changed = connection.prepare_cached(UPDATE)?.execute(params![
         id.0,
         expected.as_str(),
@@ -282,7 +296,7 @@ pub(super) fn update(
         columns.reservation.map(|r| r.resumable),
         columns.reservation.map(|r| millis(r.at)),
         columns.progress.map(|p| p.session.expose()),
-        columns.progress.map(|p| millis(p.opened_at)),
+        columns.progress.map(|p| millis(p.opened.at)),
         columns.progress.map(|p| stored_size(p.confirmed.get())),
         columns.progress.map(|p| stored_size(p.bound.get())),
         columns.progress.map(|p| p.hash.0.as_slice()),
@@ -301,6 +315,8 @@ pub(super) fn update(
         standing.claimed && !is_final,
         is_final.then(|| millis(standing.now)),
         shows_life(state, standing),
+        awake.map(|awake| &awake.boot),
+        awake.map(|awake| stored_size(awake.millis)),
     ])?;
     Ok(changed == 1)
 }

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::job::{
-    ByteOffset, Fingerprint, HashState, Job, Md5, ParkReason, Progress, RemoteId, Reservation,
-    SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl, WatchName,
+    Awake, ByteOffset, Fingerprint, HashState, Job, Md5, Moment, ParkReason, Progress, RemoteId,
+    Reservation, SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl, WatchName,
 };
 
 struct Bench {
@@ -199,7 +199,13 @@ fn ways() -> Vec<Vec<State>> {
     };
     let progress = Progress {
         session: SessionUrl::new("http://127.0.0.1/s"),
-        opened_at: now(),
+        opened: Moment {
+            at: now(),
+            awake: Some(Awake {
+                boot: "boot".into(),
+                millis: 12,
+            }),
+        },
         confirmed: ByteOffset::ZERO,
         bound: ByteOffset::new(1 << 20),
         hash: HashState(vec![1, 2, 3]),

@@ -3,14 +3,16 @@
 //! What an answer means is not decided here. Two things are no answer, though: a success before
 //! all bytes were handed over, and a page for people; both come from something in between.
 
-use std::fmt;
+use std::error::Error;
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::StreamExt as _;
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE,
 };
 use reqwest::{Method, Response};
+use rustix::io::Errno;
 
 use super::address::sendable;
 use super::outgoing::{Meter, UploadBody};
@@ -58,6 +60,10 @@ impl fmt::Debug for Answer {
 
 /// There was no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each answers another question"
+)]
 pub struct Lost {
     /// One line for people, without secrets.
     pub why: String,
@@ -67,6 +73,8 @@ pub struct Lost {
     pub stalled: bool,
     /// Our own bytes were at fault: fewer or more than announced, or unreadable.
     pub source: bool,
+    /// This machine has run out of descriptors or memory: the server has nothing to do with it.
+    pub exhausted: bool,
 }
 
 /// What one request led to.
@@ -247,6 +255,20 @@ fn content_range(range: &str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_RANGE, value)])
 }
 
+/// Whether the system refused a descriptor or memory.
+fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io: Option<&io::Error> = error.downcast_ref();
+        let errno = io.and_then(io::Error::raw_os_error);
+        match errno.map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => return true,
+            _ => cause = error.source(),
+        }
+    }
+    false
+}
+
 impl Lost {
     fn before(why: &str) -> Self {
         Self {
@@ -254,6 +276,7 @@ impl Lost {
             reached: false,
             stalled: false,
             source: false,
+            exhausted: false,
         }
     }
 
@@ -275,18 +298,17 @@ impl Lost {
         Self {
             why,
             reached,
-            stalled: false,
             source: true,
+            ..Self::before("")
         }
     }
 
     fn transport(error: reqwest::Error, secrets: &Secrets<'_>) -> Self {
-        let reached = !(error.is_connect() || error.is_builder());
         Self {
+            reached: !(error.is_connect() || error.is_builder()),
+            exhausted: is_exhausted(&error),
             why: secrets.error(error),
-            reached,
-            stalled: false,
-            source: false,
+            ..Self::before("")
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::job::{State, printable};
+use crate::job::{Moment, State, printable};
 use crate::journal::{HistoryRow, JobRow};
 
 /// A job, as `jobs --json` prints it.
@@ -32,7 +32,7 @@ pub struct JobReport {
     /// Bytes that the server certainly holds.
     pub confirmed_bytes: u64,
     /// Age of the upload session, in seconds; it dies at about 24 h.
-    pub session_age_secs: Option<i64>,
+    pub session_age_secs: Option<u64>,
     /// Failures since the last progress.
     pub attempts: u32,
     /// When it goes on, if it waits.
@@ -51,10 +51,10 @@ pub struct JobReport {
 
 impl JobReport {
     /// From the journal's row, as seen at `now`.
-    pub fn new(row: JobRow, now: Timestamp) -> Self {
+    pub fn new(row: JobRow, now: &Moment) -> Self {
         let job = row.job;
         let session = match &job.state {
-            State::Uploading(_, progress) => Some(progress.opened_at),
+            State::Uploading(_, progress) => Some(progress.opened.clone()),
             _ => None,
         };
         Self {
@@ -71,7 +71,7 @@ impl JobReport {
                 _ => None,
             },
             confirmed_bytes: job.state.confirmed_bytes(job.seen.size),
-            session_age_secs: session.map(|at| now.duration_since(at).as_secs()),
+            session_age_secs: session.map(|opened| opened.age(now).as_secs()),
             attempts: job.attempts,
             next_attempt_at: row.next_attempt_at,
             error: row.error,

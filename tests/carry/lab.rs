@@ -177,9 +177,18 @@ settle = "100ms"
     }
 
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.begin(self.command(arguments))
+    }
+
+    /// Any command that runs the program, to its end.
+    pub fn run(&self, command: Command) -> Ended {
+        self.begin(command).wait()
+    }
+
+    fn begin(&self, command: Command) -> Running {
         self.logs.set(self.logs.get() + 1);
         let log = self.elsewhere(&format!("log-{}.txt", self.logs.get()));
-        Running::start(self.command(arguments), &log)
+        Running::start(command, &log)
     }
 
     /// `run --once`, to its end.

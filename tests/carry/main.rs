@@ -17,5 +17,6 @@ mod names;
 mod process;
 mod refusals;
 mod reports;
+mod slow;
 mod tables;
 mod versions;

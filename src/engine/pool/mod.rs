@@ -20,6 +20,7 @@ use super::pauses::Pauses;
 use super::rate::Rate;
 use super::register::Stored;
 use super::remote::Remote;
+use super::squeeze::{Squeeze, descriptors};
 use super::stock::Stock;
 use super::surroundings::Surroundings;
 use super::worker::{Left, Trouble, signed};
@@ -75,6 +76,7 @@ struct Pool {
     stock: Stock,
     pauses: Pauses,
     destinations: Destinations,
+    squeeze: Squeeze,
     rate: Rate,
     under_way: UnderWay,
     /// In the order in which they are served.
@@ -126,6 +128,7 @@ impl Engine {
             stock: Stock::default(),
             pauses: Pauses::default(),
             destinations: Destinations::default(),
+            squeeze: Squeeze::new(config.transfer.workers, descriptors()),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
             watches,
@@ -261,8 +264,13 @@ impl Pool {
             }
             Left::Until(at, trouble) => {
                 self.wake_at(at);
-                if let Trouble::UploadServer(why, wanted) = trouble {
-                    self.on_upload_trouble(why, wanted);
+                match trouble {
+                    Trouble::UploadServer(why, wanted) => self.on_upload_trouble(why, wanted),
+                    Trouble::Machine => {
+                        tracing::warn!("out of descriptors or memory: fewer files at once");
+                        self.squeeze.squeeze(Instant::now());
+                    }
+                    Trouble::Own => {}
                 }
             }
             Left::Over => {}
@@ -397,8 +405,8 @@ impl Pool {
     // ---- questions
 
     /// Of all workers together, in shares.
-    fn capacity(&self) -> usize {
-        self.shared.transfer.workers * stock::SHARES
+    fn capacity(&mut self) -> usize {
+        self.squeeze.capacity(Instant::now())
     }
 
     /// How many more files may soon be stored, at most; many if the journal may have more.

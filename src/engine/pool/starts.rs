@@ -42,7 +42,8 @@ impl Pool {
         let few = |stock: &Stock, _: &WatchName| stock.to_register() < MOST_STORED;
         let stored = self.claim_from(Queue::Stored, few).await?;
         self.sort(stored).await?;
-        if self.stock.runs_low(self.capacity()) {
+        let capacity = self.capacity();
+        if self.stock.runs_low(capacity) {
             let interrupted = self.claim_from(Queue::Interrupted, |_, _| true).await?;
             self.sort(interrupted).await?;
         }
@@ -122,7 +123,8 @@ impl Pool {
 
     fn start_reserving(&mut self) {
         let now = Instant::now();
-        let wanted = self.stock.runs_low(self.capacity()) && self.pauses.may_upload(now);
+        let capacity = self.capacity();
+        let wanted = self.stock.runs_low(capacity) && self.pauses.may_upload(now);
         if self.under_way.reserving > 0 || !wanted || !self.pauses.may_call(now) {
             return;
         }
@@ -199,9 +201,8 @@ impl Pool {
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
         while self.pauses.may_upload(Instant::now()) {
-            let mut lot = self
-                .stock
-                .next_lot(self.capacity() - self.under_way.transferring);
+            let free = self.capacity().saturating_sub(self.under_way.transferring);
+            let mut lot = self.stock.next_lot(free);
             if lot.is_empty() {
                 break;
             }

@@ -13,12 +13,12 @@ fn reservation() -> Reservation {
 }
 
 fn progress() -> Progress {
-    let opened_at = Timestamp::UNIX_EPOCH;
+    let opened = Moment::at(Timestamp::UNIX_EPOCH);
     let hash = HashState::default();
     let zero = ByteOffset::ZERO;
     Progress {
         session: SessionUrl::new("s"),
-        opened_at,
+        opened,
         confirmed: zero,
         bound: zero,
         hash,
