@@ -111,6 +111,65 @@ fn weekday(text: &str) -> Reading<Weekday> {
 mod tests {
     use super::*;
     use jiff::civil::{date, time};
+    use proptest::prelude::*;
+
+    fn any_time() -> impl Strategy<Value = Time> {
+        // few different ones, so that windows touch each other
+        let minute = prop_oneof![Just(0), Just(1), Just(30), 0..60_i8];
+        (0..24_i8, minute).prop_map(|(hour, minute)| time(hour, minute, 0, 0))
+    }
+
+    fn any_window() -> impl Strategy<Value = Window> {
+        let days = proptest::collection::vec(0..7_i8, 0..4);
+        let limit = proptest::option::of(1..100_u64);
+        (any_time(), any_time(), days, limit).prop_map(|(from, to, days, limit)| Window {
+            from,
+            to,
+            days: days
+                .into_iter()
+                .map(|day| Weekday::from_monday_zero_offset(day).unwrap())
+                .collect(),
+            limit,
+        })
+    }
+
+    /// The minutes of a week that a window covers, counted one by one from each of its beginnings.
+    fn minutes(window: &Window) -> Vec<bool> {
+        const DAY: usize = 24 * 60;
+        let minute = |time: Time| {
+            usize::try_from(time.hour()).unwrap() * 60 + usize::try_from(time.minute()).unwrap()
+        };
+        let mut covered = vec![false; 7 * DAY];
+        for day in &window.days {
+            let midnight = usize::try_from(day.to_monday_zero_offset()).unwrap() * DAY;
+            let mut at = minute(window.from);
+            loop {
+                covered[(midnight + at) % (7 * DAY)] = true;
+                at += 1;
+                if at % DAY == minute(window.to) {
+                    break;
+                }
+            }
+        }
+        covered
+    }
+
+    proptest! {
+        #[test]
+        fn any_schedule_is_what_a_calendar_of_minutes_says(
+            windows in proptest::collection::vec(any_window(), 0..4),
+            limit in proptest::option::of(100..200_u64),
+            (day, at, second) in (0..7_i8, any_time(), 0..60_i8),
+        ) {
+            let minute = usize::try_from(i32::from(day) * 1440 + i32::from(at.hour()) * 60 + i32::from(at.minute())).unwrap();
+            let covers = windows.iter().find(|window| minutes(window)[minute]);
+            let want = covers.map_or(limit, |window| window.limit);
+            // 2 November 2026 is a Monday
+            let now = date(2026, 11, 2 + day).at(at.hour(), at.minute(), second, 999);
+            let bandwidth = Bandwidth { limit, windows };
+            prop_assert_eq!(bandwidth.at(|| now), want);
+        }
+    }
 
     #[test]
     fn the_first_window_that_covers_a_time_decides() {

@@ -193,6 +193,7 @@ pub(super) fn time_text(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn times_read_as_people_write_them() {
@@ -297,5 +298,71 @@ mod tests {
             );
         }
         assert_eq!(rate("80 MB").unwrap_err().what, r#""80 MB" is no rate"#);
+    }
+
+    /// The amount in the smallest unit, if it is a whole number: long division, digit by digit.
+    fn by_hand(whole: &str, fraction: &str, worth: u64) -> Option<u64> {
+        let (mut amount, mut scale) = (0_u128, 1_u128);
+        for digit in whole.chars().chain(fraction.chars()) {
+            amount = amount
+                .checked_mul(10)?
+                .checked_add(digit.to_digit(10)?.into())?;
+        }
+        for _ in fraction.chars() {
+            scale *= 10;
+        }
+        let amount = amount.checked_mul(worth.into())?;
+        (amount % scale == 0).then(|| u64::try_from(amount / scale).ok())?
+    }
+
+    proptest! {
+        #[test]
+        fn any_size_is_its_number_times_its_unit(
+            whole in "[0-9]{1,12}",
+            fraction in prop_oneof![Just(String::new()), "[0-9]{1,9}", "[0-9]{0,3}(5|25|125)0{0,3}"],
+            (unit, name) in (0..SIZES.len(), 0..3_usize),
+            blank in " ?",
+        ) {
+            let (names, worth) = SIZES[unit];
+            let number = if fraction.is_empty() { whole.clone() } else { format!("{whole}.{fraction}") };
+            let text = format!("{number}{blank}{}", names[name % names.len()]);
+            prop_assert_eq!(size(&text).ok(), by_hand(&whole, &fraction, worth), "{}", text);
+            prop_assert_eq!(rate(&format!("{text}/s")).ok(), size(&text).ok());
+            // without a unit it is no size
+            prop_assert!(number.bytes().all(|digit| digit == b'0') || size(&number).is_err());
+        }
+
+        #[test]
+        fn any_time_comes_back_from_its_shortest_spelling(millis in prop_oneof![0..10_000_000_u64, 0..18_000_000_000_000_u64]) {
+            let time = Duration::from_millis(millis);
+            prop_assert_eq!(duration(&time_text(time)).unwrap(), time);
+        }
+
+        #[test]
+        fn any_words_add_up_or_are_refused(
+            words in proptest::collection::vec((0..1_000_000_u64, 0..TIMES.len(), 0..5_usize), 1..4),
+        ) {
+            let text = |(number, unit, name): &(u64, usize, usize)| {
+                let names = TIMES[*unit].0;
+                format!("{number}{}", names[name % names.len()])
+            };
+            let all: Vec<_> = words.iter().map(text).collect();
+            let sum = words
+                .iter()
+                .map(|(number, unit, _)| u128::from(*number) * u128::from(TIMES[*unit].1))
+                .sum::<u128>();
+            let want = u64::try_from(sum).ok().map(Duration::from_nanos);
+            prop_assert_eq!(duration(&all.join(" ")).ok(), want);
+            prop_assert_eq!(duration(&all.concat()).ok(), want);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_on_one_line(text in prop_oneof![any::<String>(), "[0-9. ]{0,12}[a-zA-Z]{0,4}(/s)?.{0,4}"]) {
+            for complaint in [duration(&text).err(), size(&text).err(), rate(&text).err()].into_iter().flatten() {
+                let said = format!("{} {:?}", complaint.what, complaint.hint);
+                prop_assert!(!said.chars().any(char::is_control), "{said:?}");
+                prop_assert!(complaint.hint.is_some());
+            }
+        }
     }
 }

@@ -235,6 +235,7 @@ fn checked(text: &str, place: impl Fn() -> String) -> Result<Token, TokenError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use tempfile::TempDir;
@@ -352,5 +353,37 @@ mod tests {
             ..Environment::default()
         };
         assert!(!format!("{env:?}").contains("secret"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_token_file_is_a_token_to_the_letter_or_a_fault_that_does_not_repeat_it(
+            bytes in prop_oneof![
+                any::<Vec<u8>>(), "[!-~]{1,40}(\r|\n){0,3}".prop_map(String::into_bytes),
+                "[!-~]{1,9}[ -~é\u{1b}\t]?[!-~]{0,9}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let text = String::from_utf8_lossy(&bytes);
+            let bare: Vec<u8> = {
+                let end = bytes.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |at| at + 1);
+                bytes[..end].to_vec()
+            };
+            let good = !bare.is_empty() && bare.iter().all(|byte| (b'!'..=b'~').contains(byte));
+            match checked(&text, || "the file".to_owned()) {
+                Ok(token) => {
+                    prop_assert!(good);
+                    prop_assert_eq!(token.expose().as_bytes(), &bare);
+                    prop_assert_eq!(format!("{token:?}"), "Token(…)");
+                }
+                Err(error) => {
+                    prop_assert!(!good);
+                    let said = error.to_string();
+                    let faults = ["empty", "too long", "a blank or a line break", "no printable ASCII"];
+                    prop_assert!(faults.iter().any(|fault| said.contains(fault)), "{said}");
+                    let repeats = bare.len() > 12 && said.contains(text.trim());
+                    prop_assert!(!repeats, "{said}");
+                }
+            }
+        }
     }
 }

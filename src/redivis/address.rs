@@ -54,6 +54,7 @@ pub(super) fn resource(endpoint: &Url, kind: &str, reference: &str, rest: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn only_absolute_https_or_loopback_is_fit() {
@@ -77,6 +78,68 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(session_from(text).is_some(), fit, "{text}");
+        }
+    }
+
+    /// Whether the text begins like an address that may be used, read without a URL parser.
+    fn looks_fit(text: &str) -> bool {
+        // what a URL parser passes over
+        let text = text.trim_matches(|c: char| c <= ' ');
+        let text: String = text.chars().filter(|c| !"\t\n\r".contains(*c)).collect();
+        let lower = text.to_ascii_lowercase();
+        if let Some(rest) = lower.strip_prefix("https:") {
+            return rest.chars().any(|c| !"/\\".contains(c));
+        }
+        let Some(rest) = lower.strip_prefix("http:") else {
+            return false;
+        };
+        let host = rest.trim_start_matches(['/', '\\']);
+        let host = host.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+        // nobody's name and no password
+        let host = host.trim_start_matches('@');
+        let host = percent_encoding::percent_decode_str(host).decode_utf8_lossy();
+        host.starts_with("localhost")
+            || host.starts_with('[')
+            || host.chars().next().is_some_and(char::is_numeric)
+    }
+
+    proptest! {
+        #[test]
+        fn any_location_is_a_session_only_over_tls_or_at_home(
+            text in prop_oneof![
+                any::<String>(),
+                "(https?|HTTP|ftp|)(:|)[/\\\\]{0,3}([a-z]{0,3}@)?(localhost|127\\.0\\.0\\.1|127\\.1|10\\.0\\.0\\.1|0x7f000001|\\[::1\\]|\\[::2\\]|up\\.example|localhost\\.example)(:[0-9]{0,5})?([/?#].{0,9})?",
+            ],
+        ) {
+            let Some(session) = session_from(&text) else {
+                return Ok(());
+            };
+            prop_assert_eq!(session.expose(), &text, "kept to the letter");
+            prop_assert!(looks_fit(&text), "{:?}", text);
+            prop_assert_eq!(format!("{session:?}"), "SessionUrl(…)");
+            let url = Url::parse(session.expose()).unwrap();
+            prop_assert!(url.host().is_some());
+            prop_assert!(url.username().is_empty() && url.password().is_none());
+            let home = match url.host() {
+                Some(Host::Ipv4(address)) => address.octets()[0] == 127,
+                Some(Host::Ipv6(address)) => address.segments() == [0, 0, 0, 0, 0, 0, 0, 1],
+                Some(Host::Domain(name)) => name == "localhost",
+                None => false,
+            };
+            prop_assert!(home || url.scheme() == "https", "{}", url);
+        }
+
+        #[test]
+        fn any_reference_stays_one_segment(reference in any::<String>()) {
+            let endpoint = Url::parse("https://redivis.com/api/v1").unwrap();
+            let Some(url) = resource(&endpoint, "tables", &reference, "/rawFiles") else {
+                return Ok(());
+            };
+            let segments: Vec<_> = url.path_segments().unwrap().collect();
+            prop_assert_eq!(segments.len(), 5, "{}", url);
+            let decoded = percent_encoding::percent_decode_str(segments[3]).decode_utf8().unwrap();
+            prop_assert_eq!(decoded.as_ref(), &reference);
+            prop_assert!(url.query().is_none() && url.fragment().is_none());
         }
     }
 

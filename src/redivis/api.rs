@@ -264,3 +264,58 @@ fn registered(file: shapes::RawFile) -> Result<RegisteredFile, ApiError> {
         size: file.size.0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn given(at: usize, wanted: &TempUploadRequest) -> shapes::TempUpload {
+        shapes::TempUpload {
+            id: format!("t{at}"),
+            url: format!("https://up.example/{at}"),
+            size: Some(shapes::Count(wanted.size)),
+            resumable: Some(wanted.resumable),
+        }
+    }
+
+    proptest! {
+        /// A wrong order would store one file's bytes under another's name.
+        #[test]
+        fn any_answer_that_does_not_fit_what_was_asked_is_refused_as_a_whole(
+            sizes in proptest::collection::vec((0..5_u64, any::<bool>()), 1..8),
+            (from, to) in (0..8_usize, 0..8_usize),
+            harm in 0..8,
+        ) {
+            let wanted: Vec<_> = sizes
+                .into_iter()
+                .map(|(size, resumable)| TempUploadRequest { name: "n".into(), size, resumable })
+                .collect();
+            let (from, to) = (from % wanted.len(), to % wanted.len());
+            let list = || wanted.iter().enumerate().map(|(at, one)| given(at, one)).collect::<Vec<_>>();
+            let right = as_asked(&wanted, list()).unwrap();
+            for (at, (right, wanted)) in right.iter().zip(&wanted).enumerate() {
+                prop_assert_eq!(right.id.as_str(), format!("t{at}"));
+                prop_assert_eq!((right.size, right.resumable), (wanted.size, wanted.resumable));
+            }
+            let mut list = list();
+            match harm {
+                0 => list.swap(from, to),
+                1 => drop(list.remove(from)),
+                2 => list.push(given(99, &wanted[from])),
+                3 => list[from].id = list[to].id.clone(),
+                4 => list[from].url = list[to].url.clone(),
+                5 => list[from].url = "http://up.example/plain".into(),
+                6 => list[from].size = Some(shapes::Count(wanted[from].size + 1)),
+                _ => list[from].resumable = Some(!wanted[from].resumable),
+            }
+            let alike = wanted[from].size == wanted[to].size && wanted[from].resumable == wanted[to].resumable;
+            let harmless = match harm {
+                0 => alike,
+                3 | 4 => from == to,
+                _ => false,
+            };
+            prop_assert_eq!(as_asked(&wanted, list).is_ok(), harmless);
+        }
+    }
+}

@@ -190,6 +190,7 @@ async fn read_json<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn every_status_has_its_consequence() {
@@ -273,6 +274,40 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             let error = classify(status, pause.map(Duration::from_secs), body, &secrets);
             assert_eq!(error.to_string(), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_error_prints_as_one_line_without_the_token(
+            status in 400..=599_u16,
+            pause in proptest::option::of(0..900_u64),
+            token in "[!-~]{6,30}",
+            form in 0..6,
+            noise in "\\PC{0,30}",
+        ) {
+            let noise = noise.replace(&token, "");
+            let json = |text: &str| serde_json::Value::from(text).to_string();
+            let said = json(&format!("{noise}\n{token} {noise}"));
+            let body = match form {
+                0 => format!("{noise}{token}{noise}"),
+                1 => format!(r#"{{"error":{said},"error_description":{said},"scope":{said}}}"#),
+                2 => format!(r#"{{"error":{{"message":{said},"code":{said}}}}}"#),
+                3 => format!(r#"{{"error":"insufficient_scope","scope":{said}}}"#),
+                4 => format!("<html>{token}"),
+                _ => format!(r#"{{"error":{said}"#),
+            };
+            let token = Bearer::new(&token).unwrap();
+            let secrets = Secrets::of_token(&token);
+            let pause = pause.map(Duration::from_secs);
+            let error = classify(StatusCode::from_u16(status).unwrap(), pause, &body, &secrets);
+            let text = error.to_string();
+            prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+            let own = ApiError::Unavailable { status: None, text: noise }.to_string();
+            prop_assert!(!text.contains(&token) || own.contains(&token), "{token} in {text}");
+            // only what the server has certainly not carried out is repeated without a look
+            let known = matches!(status, 400..=407 | 409..=424 | 426..=498);
+            prop_assert_eq!(error.certainly_not_applied(), known, "{}", status);
         }
     }
 }

@@ -478,19 +478,38 @@ mod tests {
         assert!(found);
     }
 
+    /// Damage at some places, and fewer bytes.
+    fn damaged(mut bytes: Vec<u8>, damage: &[(usize, u8)], cut: usize) -> Vec<u8> {
+        let length = bytes.len();
+        for (at, byte) in damage {
+            bytes[at % length] = *byte;
+        }
+        bytes.truncate(length - cut % length.min(40));
+        bytes
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        /// Whatever comes, it is read or refused, and the same wherever the network cuts it.
         #[test]
-        fn damaged_bytes_never_panic(
-            damage in proptest::collection::vec((0_usize..4000, any::<u8>()), 1..6),
+        fn any_damaged_listing_is_the_same_in_any_pieces(
+            damage in proptest::collection::vec((0_usize..4000, any::<u8>()), 0..6),
             cut in 0_usize..4000,
+            chunk in 1..400_usize,
         ) {
-            let mut bytes = stream(columns(), 1);
-            let length = bytes.len();
-            for (at, byte) in damage {
-                bytes[at % length] = byte;
+            let bytes = damaged(stream(columns(), 2), &damage, cut);
+            let whole = read(&bytes, bytes.len(), false).ok();
+            let in_pieces = read(&bytes, chunk, false).ok();
+            prop_assert_eq!(&in_pieces, &whole);
+            // what nobody wants is never kept, and no row is made of nothing
+            if let Some(files) = whole {
+                prop_assert!(files.iter().all(|file| file.name != "c"));
+                prop_assert!(files.len() <= bytes.len());
             }
-            let _ = read(&bytes[..length - cut % length.min(40)], 300, false);
+        }
+
+        #[test]
+        fn any_bytes_are_no_listing(bytes: Vec<u8>, chunk in 1..64_usize) {
+            prop_assert!(read(&bytes, chunk, false).is_err());
         }
     }
 }

@@ -39,13 +39,12 @@ impl<'a> Secrets<'a> {
         let mut parts = Vec::new();
         if let Some(url) = self.address.and_then(|address| Url::parse(address).ok()) {
             let query = url.query().unwrap_or_default();
-            parts.extend([url.path().to_owned(), query.to_owned()]);
-            parts.extend(url.path().split('/').map(str::to_owned));
-            for pair in query.split('&') {
-                let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-                parts.push(value.to_owned());
-                parts.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
-            }
+            let value = |pair| str::split_once(pair, '=').map_or(pair, |(_, value)| value);
+            let of_url = [url.path(), query]
+                .into_iter()
+                .chain(url.path().split('/'))
+                .chain(query.split('&').map(value));
+            parts.extend(of_url.flat_map(spellings));
         }
         parts.retain(|part| part.len() >= SHORTEST_SECRET);
         parts.push(self.token.expose().to_owned());
@@ -78,6 +77,30 @@ impl<'a> Secrets<'a> {
         }
         self.line(&text)
     }
+}
+
+/// A part of a URL as it is, with its escapes in either case, and decoded: in a path, a `+` is a
+/// plus, in a query it may be a blank.
+fn spellings(part: &str) -> [String; 5] {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    [
+        part.to_owned(),
+        escapes_in(part, |digit| digit.to_ascii_lowercase()),
+        escapes_in(part, |digit| digit.to_ascii_uppercase()),
+        decoded(part),
+        decoded(&part.replace('+', " ")),
+    ]
+}
+
+/// The two digits behind each `%` in another case.
+fn escapes_in(text: &str, case: fn(char) -> char) -> String {
+    let mut digits = 0;
+    let in_case = |c: char| {
+        let is_digit = digits > 0;
+        digits = if c == '%' { 2 } else { i32::max(digits - 1, 0) };
+        if is_digit { case(c) } else { c }
+    };
+    text.chars().map(in_case).collect()
 }
 
 /// `https://host/path?query` becomes `https://host/…`: whatever stands behind the host may be a secret.
@@ -168,6 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_the_address_is_known_in_every_spelling() {
+        // found by the test of any secret below
+        let url = "https://up.example/my%20folder%2Fx?upload_id=a%2Fb+c%2Bdef";
+        let token = Bearer::new("t0k3n-long").unwrap();
+        let secrets = Secrets::of_upload(&token, url);
+        for said in [
+            "my%20folder%2Fx",
+            "my%20folder%2fx",
+            "my folder/x",
+            "a%2Fb+c%2Bdef",
+            "a%2fb+c%2bdef",
+            "a/b+c+def",
+            "a/b c+def",
+        ] {
+            assert_eq!(secrets.line(&format!("no {said}!")), "no …!", "{said}");
+        }
+    }
+
+    #[test]
     fn a_long_text_is_cut_after_the_secrets_were_taken_out() {
         let text = format!("{}geheim", "x".repeat(LINE_LIMIT - 3));
         let line = told(&text);
@@ -182,6 +224,39 @@ mod tests {
                 let line = told(&format!("{before}{secret}{after}"));
                 prop_assert!(!line.contains(secret), "{}", line);
                 prop_assert!(!line.contains('\n'));
+            }
+        }
+
+        /// A server that complains repeats what it was sent, as it was or in its own spelling.
+        #[test]
+        fn any_secret_stays_out_of_any_line(
+            token in "[!-~]{8,40}",
+            secret in "[!-~é ]{6,30}",
+            folder in "[!-~é]{6,20}",
+            spelling in 0..5_usize,
+            before in prop_oneof!["\\PC{0,40}", "[ -~]{0,20}://", "[<>\"' (:/@]{0,6}"],
+            after in prop_oneof!["\\PC{0,40}", "[<>\"') &,:/?#@]{0,6}.{0,9}"],
+        ) {
+            let (before, after) = (before.replace('…', "."), after.replace('…', "."));
+            let mut url = Url::parse("https://up.example/").unwrap();
+            url.path_segments_mut().unwrap().push(&folder).push("o");
+            url.query_pairs_mut().append_pair("upload_id", &secret);
+            let query = url.query().unwrap().to_owned();
+            let value = query.split_once('=').unwrap().1;
+            let segment = url.path_segments().unwrap().next().unwrap();
+            let said = [&token, &secret, value, &folder, segment][spelling];
+            let bearer = Bearer::new(&token).unwrap();
+            let secrets = Secrets::of_upload(&bearer, url.as_str());
+            for said in [said.to_owned(), escapes_in(said, |digit| digit.to_ascii_lowercase()), url.to_string(), url.path().to_owned(), query.clone()] {
+                let line = secrets.line(&format!("{before}{said}{after}"));
+                // a blank at its ends is lost when the line is made
+                for part in [&token, secret.trim(), &folder] {
+                    let own = before.contains(part) || after.contains(part) || part.len() < SHORTEST_SECRET;
+                    prop_assert!(own || !line.contains(part), "{part:?} of {said:?} in {line:?}");
+                }
+                prop_assert!(line.chars().all(|c| !c.is_control() && !turns_direction(c)));
+                // one character may be escaped into ten
+                prop_assert!(line.chars().count() <= 10 * LINE_LIMIT + 1);
             }
         }
     }

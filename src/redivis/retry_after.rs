@@ -124,5 +124,35 @@ mod tests {
             let pause = parse(&value, date.as_deref(), at(now));
             prop_assert!(pause.is_none_or(|pause| pause <= LONGEST_PAUSE));
         }
+
+        #[test]
+        fn any_number_is_seconds_or_a_moment_or_nothing(
+            value in prop_oneof![any::<u128>(), 0..2_000_000_000_u128, (0_u32..39).prop_map(|zeros| 10_u128.pow(zeros))],
+            now in 0..20_000_000_000_u128,
+        ) {
+            let until = |moment: u128| Some(moment.saturating_sub(now * 1000));
+            let millis = if value < 100_000_000 {
+                Some(value * 1000)
+            } else if (1_000_000_000..=100_000_000_000).contains(&value) {
+                until(value * 1000)
+            } else if (1_000_000_000_000..1 << 63).contains(&value) {
+                until(value)
+            } else {
+                None
+            };
+            let want = millis.map(|ms| Duration::from_millis(u64::try_from(ms.min(900_000)).unwrap()));
+            let now = at(i64::try_from(now).unwrap());
+            prop_assert_eq!(parse(&value.to_string(), None, now), want);
+            prop_assert_eq!(parse(&format!(" {value}\t"), None, now), want);
+        }
+
+        #[test]
+        fn any_date_counts_from_the_date_of_the_answer(
+            answered in 0..200_000_000_000_i64, ahead in -2000..2000_i64, now in 0..200_000_000_000_i64,
+        ) {
+            let text = |second| rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at(second)).unwrap();
+            let pause = parse(&text(answered + ahead), Some(&text(answered)), at(now));
+            prop_assert_eq!(pause, Some(Duration::from_secs(ahead.clamp(0, 900).unsigned_abs())));
+        }
     }
 }

@@ -128,6 +128,29 @@ impl Complaint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// Any JSON, with names that mean something here more often than by chance.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[0-9]{1,22}".prop_map(Value::from),
+        ];
+        let names = "results|id|url|size|resumable|name|md5Hash|error|error_description|message|code|scope|nextVersion|isFileIndex|kind";
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::hash_map(names, inner, 0..6)
+                    .prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
 
     #[test]
     fn a_number_comes_in_two_forms() {
@@ -176,6 +199,75 @@ mod tests {
             assert_eq!(read(body), want, "{body}");
         }
         assert_eq!(Complaint::read(&"[".repeat(60_000)), Complaint::default());
+    }
+
+    /// Nearly a list of temp uploads.
+    fn any_list() -> impl Strategy<Value = Value> {
+        let size = prop_oneof![
+            any_json(),
+            any::<u64>().prop_map(Value::from),
+            "[0-9]{1,22}".prop_map(Value::from)
+        ];
+        let row = (any::<String>(), any::<String>(), size, proptest::option::of(any::<bool>()))
+            .prop_map(|(id, url, size, resumable)| json!({"id": id, "url": url, "size": size, "resumable": resumable}));
+        proptest::collection::vec(prop_oneof![9 => row, 1 => any_json()], 0..4)
+            .prop_map(|rows| json!({"results": rows}))
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_is_read_only_if_each_field_is_there(json in prop_oneof![any_json(), any_list()], extra in any_json()) {
+            let text = json.to_string();
+            // serde takes a list for fields in their order, which no answer of Redivis is
+            let rows = json["results"].as_array().cloned().unwrap_or_default();
+            if !json.is_object() || rows.iter().any(Value::is_array) {
+                return Ok(());
+            }
+            if let Ok(list) = serde_json::from_str::<List<TempUpload>>(&text) {
+                prop_assert_eq!(list.results.len(), rows.len());
+                for (one, row) in list.results.iter().zip(&rows) {
+                    prop_assert_eq!(Some(one.id.as_str()), row["id"].as_str());
+                    prop_assert_eq!(Some(one.url.as_str()), row["url"].as_str());
+                    prop_assert_eq!(one.resumable, row["resumable"].as_bool());
+                    let bare = row["size"].as_str().map_or(row["size"].to_string(), str::to_owned);
+                    prop_assert_eq!(one.size.map(|size| size.0), bare.parse().ok(), "{}", bare);
+                    prop_assert!(one.size.is_some() || row["size"].is_null());
+                }
+            }
+            let dataset = serde_json::from_value::<Dataset>(json.clone());
+            if let Ok(dataset) = dataset {
+                prop_assert_eq!(dataset.next_version.is_some(), !json["nextVersion"].is_null());
+            }
+            let _ = serde_json::from_str::<Table>(&text);
+            // nothing is made up: each word of a complaint stands in the body
+            let Complaint { code, text: said, scope } = Complaint::read(&text);
+            for word in [code, said, scope].into_iter().flatten() {
+                let quoted = Value::from(word).to_string();
+                prop_assert!(text.contains(&quoted), "{quoted} in {text}");
+            }
+            // and what else stands there changes nothing
+            let file = json!({"id": "1", "name": "a/b", "size": "5", "md5Hash": "x", "extra": extra});
+            let file: RawFile = serde_json::from_value(file).unwrap();
+            prop_assert_eq!((file.name.as_str(), file.size), ("a/b", Count(5)));
+        }
+
+        #[test]
+        fn any_bytes_are_survived_as_an_answer(bytes: Vec<u8>, cut in 0..200_usize) {
+            let whole = json!({"results": [{"id": "1", "url": "https://up.example/1", "size": "3", "resumable": true}]}).to_string();
+            let start = &whole.as_bytes()[..cut % whole.len()];
+            for body in [&bytes, start] {
+                prop_assert!(serde_json::from_slice::<List<TempUpload>>(body).is_err());
+                prop_assert!(serde_json::from_slice::<List<RawFile>>(body).is_err());
+            }
+            let _ = Complaint::read(&String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn any_count_comes_back_in_both_forms(count: u64) {
+            for json in [json!(count), json!(count.to_string())] {
+                prop_assert_eq!(serde_json::from_value::<Count>(json).unwrap(), Count(count));
+            }
+        }
     }
 
     #[test]

@@ -67,6 +67,7 @@ fn number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn chunks_and_queries_are_read() {
@@ -125,6 +126,52 @@ mod tests {
             "bytes 0-99999999999999999999/*",
         ] {
             assert!(ContentRange::parse(text).is_err(), "{text}");
+        }
+    }
+
+    fn written(range: ContentRange) -> String {
+        let total = |total: Option<u64>| total.map_or("*".to_owned(), |total| total.to_string());
+        match range {
+            ContentRange::Bytes {
+                first,
+                last,
+                total: all,
+            } => format!("bytes {first}-{last}/{}", total(all)),
+            ContentRange::Query { total: all } => format!("bytes */{}", total(all)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_content_range_that_is_read_says_just_that(
+            text in prop_oneof![
+                any::<String>(), "(bytes )?[0-9*-]{0,22}/[0-9*]{0,20}", "bytes [0-9]{1,3}-[0-9]{1,3}/([0-9]{1,3}|\\*)",
+            ],
+        ) {
+            if let Ok(range) = ContentRange::parse(&text) {
+                if let ContentRange::Bytes { first, last, total } = range {
+                    prop_assert!(first <= last && total.is_none_or(|total| last < total));
+                }
+                // what it was read as says the same, but for zeros in front and the optional unit
+                let bare = |text: &str| {
+                    let words: Vec<_> = text
+                        .trim_start_matches("bytes ")
+                        .split(['-', '/'])
+                        .map(|word| word.trim_start_matches('0').to_owned())
+                        .collect();
+                    words
+                };
+                prop_assert_eq!(bare(&written(range)), bare(&text));
+                prop_assert_eq!(ContentRange::parse(&written(range)), Ok(range));
+            }
+        }
+
+        #[test]
+        fn any_chunk_comes_back(first in 0_u64..1 << 61, len in 1_u64..1 << 61, more in proptest::option::of(0_u64..1 << 61)) {
+            let last = first + len - 1;
+            let total = more.map(|more| last + 1 + more);
+            let range = ContentRange::Bytes { first, last, total };
+            prop_assert_eq!(ContentRange::parse(&written(range)), Ok(range));
         }
     }
 }

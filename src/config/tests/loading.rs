@@ -47,15 +47,69 @@ fn the_environment_names_the_file_when_nobody_else_does() {
     assert_eq!(default_path(&env), Path::new("/srv/drop.toml"));
 }
 
+/// A configuration, or problems that each stand somewhere in the text, in its order, on lines of their own.
+fn is_read_or_explained(text: &str) -> Result<(), TestCaseError> {
+    let problems = match read(text) {
+        Ok(config) => {
+            prop_assert!((1..=256).contains(&config.transfer.workers));
+            prop_assert!(config.transfer.chunk_size.is_multiple_of(256 * 1024));
+            prop_assert!(config.retry.initial <= config.retry.max);
+            prop_assert!(!config.watches.is_empty());
+            config.remarks
+        }
+        Err(problems) => {
+            prop_assert!(!problems.is_empty(), "refused without a reason");
+            problems
+        }
+    };
+    are_in_the_text(&problems, text)
+}
+
+fn are_in_the_text(problems: &Problems, text: &str) -> Result<(), TestCaseError> {
+    let lines: Vec<_> = text.split('\n').collect();
+    let mut before = (1, 1);
+    for problem in problems {
+        let Place::File { line, column } = problem.place else {
+            return Err(TestCaseError::fail("nothing came from the environment"));
+        };
+        prop_assert!(before <= (line, column), "out of order: {problems}");
+        before = (line, column);
+        let width = lines.get(line - 1).map_or(0, |line| line.chars().count());
+        prop_assert!(
+            (1..=width + 1).contains(&column) && line <= lines.len(),
+            "{problem:?}"
+        );
+        let said = format!(
+            "{}{}",
+            problem.what,
+            problem.hint.as_deref().unwrap_or_default()
+        );
+        prop_assert!(!said.chars().any(char::is_control), "{said:?}");
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(text in any::<String>()) {
-        let _ = read(&text).map_err(|problems| problems.to_string());
+    fn any_text_is_read_or_explained(text in any::<String>()) {
+        is_read_or_explained(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_are_text_or_the_place_where_they_are_not(bytes: Vec<u8>, start in "[a-z\\[\\]=\n\"ü]{0,30}") {
+        let bytes = [start.as_bytes(), &bytes].concat();
+        match text(Path::new("config.toml"), &bytes) {
+            Ok(text) => prop_assert_eq!(text.as_bytes(), &bytes),
+            Err(problems) => {
+                prop_assert_eq!(problems.len(), 1);
+                are_in_the_text(&problems, &String::from_utf8_lossy(&bytes))?;
+            }
+        }
     }
 
     /// Text that is nearly a configuration gets further than any text.
     #[test]
-    fn no_mangled_configuration_makes_the_reader_panic(
+    fn any_mangled_configuration_is_read_or_explained(
         lines in proptest::collection::vec(
             (proptest::sample::select(SHIPPED.lines().chain(WATCH.lines()).collect::<Vec<_>>()), 0..60_usize, ".{0,4}"),
             0..40,
@@ -68,15 +122,14 @@ proptest! {
                 if noise.len() == 4 { format!("{line}\n") } else { format!("{}{noise}{}\n", &line[..cut], &line[cut..]) }
             })
             .collect();
-        let _ = read(&text).map_err(|problems| problems.to_string());
+        is_read_or_explained(&text)?;
     }
 
     #[test]
-    fn no_value_makes_the_reader_panic(
+    fn any_value_is_read_or_explained(
         key in proptest::sample::select(vec!["settle", "path", "table", "include", "name", "priority", "remote_name"]),
         value in prop_oneof![any::<String>().prop_map(|text| format!("{text:?}")), any::<i128>().prop_map(|n| n.to_string()), any::<f64>().prop_map(|n| format!("{n:?}"))],
     ) {
-        let text = format!("[[watch]]\n{key} = {value}");
-        let _ = read(&text).map_err(|problems| problems.to_string());
+        is_read_or_explained(&format!("[[watch]]\n{key} = {value}"))?;
     }
 }
