@@ -59,7 +59,7 @@ pub(super) async fn register(
                     file.temp_upload_id
                 )));
             }
-            let (size, sums) = stored(books, &file.temp_upload_id)?;
+            let (size, sums) = stored(books, &file.temp_upload_id, room.settings.lenient)?;
             let id = room.ids.draw();
             results.push(file_json(&id, &file.name, size, sums, visit));
             entries.push(Entry::File {
@@ -76,12 +76,12 @@ pub(super) async fn register(
     Ok(temp_uploads::list("rawFileList", status, results, visit))
 }
 
-/// A temp upload that is complete and in no table yet.
-pub(super) fn stored(books: &Books, temp_id: &str) -> Result<(u64, Sums), Refusal> {
+/// A temp upload that is complete and, unless it may be used again, in no table yet.
+pub(super) fn stored(books: &Books, temp_id: &str, again: bool) -> Result<(u64, Sums), Refusal> {
     let temp = books
         .temp(temp_id)
         .ok_or_else(|| refused(format!("no temp upload has the id {temp_id}")))?;
-    if temp.used {
+    if temp.used && !again {
         return Err(refused(format!(
             "the temp upload {temp_id} has already been used"
         )));

@@ -26,7 +26,8 @@ pub struct Settings {
     /// Waited before each request is looked at.
     pub latency: Option<Duration>,
     /// A plain PUT of another size than was reserved is stored all the same, as Google's storage does; the
-    /// report names it.
+    /// report names it. And a temp upload may be registered twice, which makes two files: nobody knows whether
+    /// Redivis allows that.
     pub lenient: bool,
     /// A JSON file with an array of [`Fault`](super::Fault)s, in force from the start.
     pub faults: Option<PathBuf>,

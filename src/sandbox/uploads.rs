@@ -53,7 +53,7 @@ pub(super) async fn create(
     let slug = room.ledger.change(|books| {
         tables::writable(books, &table)?;
         tables::holds(books, &table, Kind::Tabular)?;
-        raw_files::stored(books, &temp)?;
+        raw_files::stored(books, &temp, false)?;
         let (name, slug) = free_name(books.table(&table.key), &wanted.name);
         let entry = Entry::Upload {
             id,

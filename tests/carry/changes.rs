@@ -82,6 +82,7 @@ fn a_file_that_changes_on_its_way_is_noticed_by_whoever_reads_it() {
             transfer: way,
             watch: "backend = \"poll\"\npoll_interval = \"1h\"",
             speed: Some(SLOW),
+            ..Plan::default()
         });
         let (daemon, new) = change_on_its_way(&lab, change);
         wait_until(&what, || !lab.job("file")["finished_at"].is_null());

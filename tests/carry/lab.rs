@@ -42,6 +42,8 @@ pub struct Plan {
     pub watch: &'static str,
     /// How fast each upload is read, in bytes a second.
     pub speed: Option<u64>,
+    /// Whether the server lets a temporary upload be registered twice.
+    pub lenient: bool,
 }
 
 /// The laboratory. Its server and its folders go with it.
@@ -73,6 +75,7 @@ impl Lab {
         let settings = Settings {
             upload_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             bytes_per_sec: plan.speed,
+            lenient: plan.lenient,
             ..Settings::new(at("server"), TOKEN)
         };
         let sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();

@@ -7,7 +7,7 @@ use crate::lab::Holding;
 
 /// Every version of every file, the newest last: size and md5.
 #[derive(Debug, Default)]
-pub struct Versions(BTreeMap<String, Vec<(u64, String)>>);
+pub struct Versions(BTreeMap<String, Vec<(u64, String)>>, Option<String>);
 
 /// How many files are not as they should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,11 +23,17 @@ pub struct Verdict {
 impl Versions {
     /// A version that lies in the folder from now on.
     pub fn add(&mut self, (name, size, md5): Holding) {
+        self.1 = Some(name.clone());
         self.0.entry(name).or_default().push((size, md5));
     }
 
     pub fn names(&self) -> impl ExactSizeIterator<Item = &String> {
         self.0.keys()
+    }
+
+    /// The file that was last dropped or changed, if any was.
+    pub fn latest(&self) -> Option<&String> {
+        self.1.as_ref()
     }
 
     /// Whether the newest version of every file is in the table.

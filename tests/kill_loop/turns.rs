@@ -284,7 +284,12 @@ fn deed(scene: &mut Scene, chance: &mut Chance, fair: bool) {
     let kind = if fair { 0 } else { chance.within(0..6) };
     let seed = chance.next();
     let names: Vec<_> = scene.versions.names().cloned().collect();
-    let name = &names[chance.size(0..names.len())];
+    let any = &names[chance.size(0..names.len())];
+    // which is likely to be on its way
+    let latest = scene.versions.latest().cloned();
+    let name = &latest
+        .filter(|_| chance.percent(60))
+        .unwrap_or_else(|| any.clone());
     match kind {
         3 => scene.put(name, 16 + chance.one_of(&SIZES), seed),
         4 => scene.append(name, seed),
