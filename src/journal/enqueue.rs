@@ -52,7 +52,7 @@ impl Journal {
         self.write_blocking(move |connection| {
             let mut known = connection.prepare_cached(KNOWN)?;
             let mut unknown = Vec::new();
-            for sighting in sightings {
+            for sighting in &sightings {
                 let seen = &sighting.seen;
                 let found = known.exists(named_params! {
                     ":watch": watch.as_str(),
@@ -64,7 +64,7 @@ impl Journal {
                     ":ctime_ns": seen.ctime_ns,
                 })?;
                 if !found {
-                    unknown.push(sighting);
+                    unknown.push(sighting.clone());
                 }
             }
             Ok(unknown)
@@ -72,7 +72,7 @@ impl Journal {
     }
 
     /// Makes a job of each version that has none; a newer version supersedes older ones.
-    /// Durable when this returns. Returns how many are new.
+    /// Durable when this returns. Returns how many are new. Refused while the journal's disk is full.
     pub fn enqueue(
         &self,
         watch: &WatchName,
@@ -80,6 +80,7 @@ impl Journal {
         files: Vec<NewJob>,
         now: Timestamp,
     ) -> Result<usize, JournalError> {
+        self.room_for_new_jobs()?;
         let (watch, table) = (watch.clone(), table.to_owned());
         let new = self.write_blocking(move |connection| {
             let mut new = 0;

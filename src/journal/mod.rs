@@ -9,14 +9,19 @@
 //! move names the state that it expects and changes one row or none.
 
 mod claim;
+mod count;
 mod crashes;
 mod enqueue;
 mod health;
 mod lock;
 mod open;
+mod place;
 mod query;
 mod record;
+mod reserve;
+mod room;
 mod rows;
+mod wal;
 mod writer;
 
 #[cfg(test)]
@@ -27,6 +32,6 @@ pub use enqueue::NewJob;
 pub use health::{AccountState, DaemonRow, WatchRow};
 pub use lock::Holder;
 pub use open::OpenError;
-pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader};
+pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
 pub use record::{Entry, Hold};
 pub use writer::{Journal, JournalError};
