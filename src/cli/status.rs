@@ -49,6 +49,12 @@ fn report(snapshot: &Snapshot) -> String {
         )),
     ));
     line(format!("limited by: {}", snapshot.limited_by));
+    if let Some(advice) = &snapshot.journal.disk_full {
+        line(format!("the journal's disk is full: {advice}"));
+    }
+    if let Some(warning) = &snapshot.journal.long_wal {
+        line(format!("the journal: {warning}"));
+    }
     if let Some(error) = &snapshot.last_error {
         line(format!("last error: {error}"));
     }

@@ -143,6 +143,8 @@ async fn serve(
     if once {
         journal.wait_for_nothing().await?;
     }
+    // up to here a full disk ended the start; from now on it is waited out
+    journal.wait_for_room(true);
 
     let engine = Engine::new(config, journal.clone(), client, credential(config, env));
     let (mut condition, pulse) = (engine.condition(), engine.pulse());
@@ -151,7 +153,7 @@ async fn serve(
     let mut engine = tokio::spawn(engine.run(stop.clone()));
     let watches = start_watches(config, &journal)?;
 
-    let watchdog = tokio::spawn(watchdog(pulse));
+    let watchdog = tokio::spawn(watchdog(pulse, journal.tries_on_a_full_disk()));
     let status = format!("watching {} drop folders", watches.len());
     tell(&[
         sd_notify::NotifyState::Status(&status),
@@ -170,12 +172,18 @@ async fn serve(
         tell(&[sd_notify::NotifyState::Stopping]);
     }
     watchdog.abort();
+    // or whoever waits for it would not stop
+    journal.wait_for_room(false);
     stop_watches(watches).await;
     stop.cancel();
     let ended = engine.await;
     journal.close().await;
-    if let Ok(Err(error)) = ended {
-        return Err(error.into());
+    match ended {
+        Ok(Err(error @ JournalError::Full(_))) => {
+            tracing::warn!(%error, "stopped with steps that could not be recorded; they are looked up by the next start");
+        }
+        Ok(Err(error)) => return Err(error.into()),
+        _ => {}
     }
     tracing::info!("stopped; the next start goes on from here");
     turn
@@ -290,15 +298,18 @@ async fn ended_watch(watches: &[Watching]) -> WatchName {
     name
 }
 
-/// Tells systemd that all is well, as long as the loops really turn.
-async fn watchdog(pulse: Pulse) {
+/// Tells systemd that all is well, as long as the loops really turn. While the journal's disk is full
+/// the engine waits for the journal's writer, whose tries are its pulse then.
+async fn watchdog(pulse: Pulse, mut tries: tokio::sync::watch::Receiver<u64>) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
     loop {
         tokio::time::sleep(limit / 3).await;
-        if !pulse.beat().await {
-            return;
+        tries.mark_unchanged();
+        tokio::select! {
+            alive = pulse.beat() => if !alive { return },
+            Ok(()) = tries.changed() => {}
         }
         tell(&[sd_notify::NotifyState::Watchdog]);
     }

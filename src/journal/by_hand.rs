@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
+use super::count::Count;
 use super::enqueue::{insert_new, those_unknown};
 use super::lock::Lock;
-use super::writer::{GROUP, Order, commit_together, sorted};
+use super::writer::{GROUP, Order, Piece, commit_together};
 use super::{Journal, JournalError, NewJob, OpenError, open};
 use crate::job::{Sighting, WatchName};
 
@@ -21,6 +22,7 @@ pub(crate) struct Writer {
     connection: Connection,
     queue: mpsc::Receiver<Order>,
     waiting: Vec<Order>,
+    count: Count,
     _lock: Lock,
 }
 
@@ -31,6 +33,8 @@ impl Journal {
             connection,
             lock,
             interrupted,
+            room,
+            count,
         } = open::open(path)?;
         let (work, queue) = mpsc::channel(QUEUE);
         let (news, _) = watch::channel(0);
@@ -38,12 +42,14 @@ impl Journal {
             connection,
             queue,
             waiting: Vec::new(),
+            count,
             _lock: lock,
         };
         let journal = Self {
             work,
             news,
             follows_a_crash: interrupted > 0,
+            notice: room.notice(),
         };
         Ok((journal, writer))
     }
@@ -55,7 +61,7 @@ impl Journal {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, JournalError> {
         let watch = watch.clone();
-        self.write(move |connection| those_unknown(connection, &watch, sightings))
+        self.write(move |connection| those_unknown(connection, &watch, &sightings))
             .await
     }
 
@@ -94,10 +100,24 @@ impl Writer {
         }
         let (mut group, open) = sorted(&mut self.waiting);
         open && !matches!(
-            commit_together(&self.connection, &mut group),
+            commit_together(&self.connection, &mut self.count, &mut group),
             Err(JournalError::Broken(_))
         )
     }
+}
+
+/// What is to be written, and whether the journal stays open after it.
+fn sorted(orders: &mut Vec<Order>) -> (Vec<Box<dyn Piece>>, bool) {
+    let mut open = true;
+    let mut group = Vec::with_capacity(orders.len());
+    for order in orders.drain(..) {
+        match order {
+            Order::Write(piece) if open => group.push(piece),
+            Order::Write(piece) => piece.answer(Err(JournalError::Closed)),
+            Order::Close => open = false,
+        }
+    }
+    (group, open)
 }
 
 #[cfg(test)]

@@ -52,11 +52,11 @@ impl Journal {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, JournalError> {
         let watch = watch.clone();
-        self.write_blocking(move |connection| those_unknown(connection, &watch, sightings))
+        self.write_blocking(move |connection| those_unknown(connection, &watch, &sightings))
     }
 
     /// Makes a job of each version that has none; a newer version supersedes older ones.
-    /// Durable when this returns. Returns how many are new.
+    /// Durable when this returns. Returns how many are new. Refused while the journal's disk is full.
     pub fn enqueue(
         &self,
         watch: &WatchName,
@@ -64,6 +64,7 @@ impl Journal {
         files: Vec<NewJob>,
         now: Timestamp,
     ) -> Result<usize, JournalError> {
+        self.room_for_new_jobs()?;
         let (watch, table) = (watch.clone(), table.to_owned());
         let new = self.write_blocking(move |connection| {
             insert_new(connection, &watch, &table, &files, now)
@@ -79,12 +80,12 @@ impl Journal {
 pub(super) fn those_unknown(
     connection: &Connection,
     watch: &WatchName,
-    sightings: Vec<Sighting>,
+    sightings: &[Sighting],
 ) -> rusqlite::Result<Vec<Sighting>> {
     let mut unknown = Vec::new();
     for sighting in sightings {
-        if !matches!(same(connection, watch, &sighting)?, Same::Known) {
-            unknown.push(sighting);
+        if !matches!(same(connection, watch, sighting)?, Same::Known) {
+            unknown.push(sighting.clone());
         }
     }
     Ok(unknown)

@@ -46,10 +46,13 @@ impl Lock {
         for _ in 0..LOOKERS {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
-                    file.set_len(0)?;
-                    file.rewind()?;
-                    write!(file, "{}", std::process::id())?;
-                    return Ok(Ok(Self { _file: file }));
+                    match sign(&mut file) {
+                        // the lock holds without a name, too
+                        Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                            return Err(error);
+                        }
+                        _ => return Ok(Ok(Self { _file: file })),
+                    }
                 }
                 Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOOK),
                 Err(error) => return Err(error.into()),
@@ -71,6 +74,12 @@ pub(super) fn holder(journal: &Path) -> io::Result<Option<Holder>> {
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(read_holder(&mut file))),
         Err(error) => Err(error.into()),
     }
+}
+
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
 }
 
 fn read_holder(file: &mut File) -> Holder {

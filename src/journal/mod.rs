@@ -9,16 +9,21 @@
 //! move names the state that it expects and changes one row or none.
 
 mod claim;
+mod count;
 mod crashes;
 mod enqueue;
 mod health;
 mod lock;
 mod open;
+mod place;
 mod query;
 mod record;
+mod reserve;
+mod room;
 mod rows;
 mod start;
 mod versions;
+mod wal;
 mod writer;
 
 #[cfg(test)]
@@ -32,7 +37,7 @@ pub use enqueue::NewJob;
 pub use health::{AccountState, DaemonRow, WatchRow};
 pub use lock::Holder;
 pub use open::OpenError;
-pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader};
+pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
 pub use record::{Entry, Hold};
 pub use versions::Before;
 pub use writer::{Journal, JournalError};

@@ -11,6 +11,7 @@ use super::health::{daemon_row, watch_row};
 use super::open::{self, open_read_only};
 use super::rows::{JOB_COLUMNS, job, time, time_or_null};
 use super::{DaemonRow, Holder, JournalError, OpenError, WatchRow};
+use super::{reserve, room, wal};
 use crate::job::{Job, JobId, ParkReason, StateName};
 
 /// A connection for reports.
@@ -18,6 +19,17 @@ use crate::job::{Job, JobId, ParkReason, StateName};
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+}
+
+/// How the journal's own files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Troubles {
+    /// Its disk is full, and what to do.
+    pub disk_full: Option<String>,
+    /// A reader keeps its WAL from being written back, and what to do.
+    pub long_wal: Option<String>,
+    /// The WAL's size.
+    pub wal_bytes: u64,
 }
 
 /// Which jobs to list; everything that is given must hold.
@@ -81,6 +93,9 @@ pub struct Count {
 const WAITING: &str =
     "claimed = 0 AND next_attempt_at > 0 AND attempts > 0 AND finished_at IS NULL";
 
+/// Jobs that are read in one transaction for a listing.
+const PAGE: usize = 1000;
+
 /// So many failures in a row are no accident any more.
 pub const OFTEN: u32 = 5;
 
@@ -109,31 +124,69 @@ impl Reader {
         open::holder(&self.path)
     }
 
-    /// Calls `each` for every job that the filter lets through, oldest first.
+    /// What is wrong with the journal's own files while a daemon runs, and what to do; for people.
+    pub fn troubles(&self) -> Troubles {
+        let running = self.holder().ok().flatten().is_some();
+        let wal_bytes = wal::bytes(&self.path);
+        Troubles {
+            disk_full: (running && !reserve::is_held(&self.path)).then(|| room::advice(&self.path)),
+            long_wal: wal::warning(wal_bytes),
+            wal_bytes,
+        }
+    }
+
+    /// Calls `each` for every job that the filter lets through, oldest first, until it has enough.
+    ///
+    /// No transaction is open meanwhile: whoever shows the rows may take as long as it takes to read them,
+    /// and the WAL does not grow by it. A job that changes on the way is shown as it was or as it is.
     pub fn jobs(
         &self,
         filter: &Filter,
         mut each: impl FnMut(JobRow) -> bool,
     ) -> Result<(), JournalError> {
-        let (conditions, values) = filter.sql();
-        let newest = filter
-            .limit
-            .map_or(String::new(), |limit| format!("LIMIT {limit}"));
-        let sql = format!(
-            "SELECT * FROM (SELECT {JOB_COLUMNS}, kind, error, iif(claimed, 0, next_attempt_at) \
-             AS next_attempt_at, created_at, finished_at FROM jobs WHERE {conditions} ORDER BY id DESC {newest}) ORDER BY id"
-        );
-        let list = || -> rusqlite::Result<()> {
-            let mut statement = self.connection.prepare(&sql)?;
-            let mut rows = statement.query(params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                if !each(job_row(row)?) {
-                    break;
-                }
-            }
-            Ok(())
+        let mut left = filter.limit.unwrap_or(usize::MAX);
+        let mut after = match filter.limit {
+            Some(limit) => self.before_the_newest(filter, limit)?,
+            None => JobId(0),
         };
-        list().map_err(|error| (&error).into())
+        while left > 0 {
+            let page = self.page(filter, after, left.min(PAGE))?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.job.id;
+            left -= page.len();
+            if !page.into_iter().all(&mut each) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The next jobs after one.
+    fn page(
+        &self,
+        filter: &Filter,
+        after: JobId,
+        size: usize,
+    ) -> Result<Vec<JobRow>, JournalError> {
+        let (conditions, values) = filter.sql();
+        let sql = format!(
+            "SELECT {JOB_COLUMNS}, kind, error, iif(claimed, 0, next_attempt_at) AS next_attempt_at, \
+             created_at, finished_at FROM jobs WHERE {conditions} AND id > {after} ORDER BY id LIMIT {size}"
+        );
+        self.select(&sql, values, job_row)
+    }
+
+    /// The job after which the newest ones follow.
+    fn before_the_newest(&self, filter: &Filter, limit: usize) -> Result<JobId, JournalError> {
+        let (conditions, values) = filter.sql();
+        let sql = format!(
+            "SELECT coalesce(min(id), 1) - 1 AS id FROM (SELECT id FROM jobs WHERE {conditions} \
+             ORDER BY id DESC LIMIT {limit})"
+        );
+        let before = self.select(&sql, values, |row| row.get("id").map(JobId))?;
+        Ok(before.first().copied().unwrap_or(JobId(0)))
     }
 
     /// How many jobs stand where.
@@ -184,8 +237,20 @@ impl Reader {
         sql: &str,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, JournalError> {
+        self.select(sql, Vec::new(), read)
+    }
+
+    fn select<T>(
+        &self,
+        sql: &str,
+        values: Vec<Value>,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, JournalError> {
         let list = || -> rusqlite::Result<Vec<T>> {
-            self.connection.prepare(sql)?.query_map([], read)?.collect()
+            let mut statement = self.connection.prepare(sql)?;
+            statement
+                .query_map(params_from_iter(values), read)?
+                .collect()
         };
         list().map_err(|error| (&error).into())
     }

@@ -1,5 +1,7 @@
 //! Recording what became of a claimed job.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::enqueue::note;
@@ -46,16 +48,20 @@ impl Journal {
         entries: Vec<Entry>,
         now: Timestamp,
     ) -> Result<Vec<Job>, JournalError> {
-        self.write(move |connection| {
-            let mut applied = Vec::with_capacity(entries.len());
-            for entry in entries {
-                if apply(connection, &entry, now)? {
-                    applied.push(entry.job);
-                }
-            }
-            Ok(applied)
-        })
-        .await
+        let entries = Arc::new(entries);
+        let writing = Arc::clone(&entries);
+        let applied = self.write(move |connection| {
+            let each = writing.iter().map(|entry| apply(connection, entry, now));
+            each.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let applied = applied.await?;
+        // the writer has let go of them
+        let entries = Arc::try_unwrap(entries).unwrap_or_else(|entries| (*entries).clone());
+        let applied = entries
+            .into_iter()
+            .zip(applied)
+            .filter(|(_, applied)| *applied);
+        Ok(applied.map(|(entry, _)| entry.job).collect())
     }
 }
 

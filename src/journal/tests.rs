@@ -1,8 +1,11 @@
 //! The journal as its callers see it: a real file, opened again and again.
 
 mod crashes;
+mod damage;
+mod full;
 mod prefixes;
 mod upgrade;
+mod wal;
 
 use std::path::{Path, PathBuf};
 

@@ -1,16 +1,21 @@
 //! The one thread that writes, and the handle through which everyone else does.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpenError;
+use super::count::Count;
 use super::crashes;
 use super::lock::Lock;
 use super::open;
+use super::room::{Notice, Room};
+use super::wal::Wal;
 use crate::crash_point::{self, Point};
 
 /// Pieces of work that may wait; who has more to write waits with it.
@@ -22,7 +27,7 @@ pub(super) const GROUP: usize = 512;
 /// Why something was not recorded. The journal is as it was before.
 #[derive(Debug, Clone, Error)]
 pub enum JournalError {
-    /// The disk is full: what is known stays, nothing new is taken.
+    /// The disk is full: what is known stays, nothing new is taken. The text says what to do.
     #[error("the journal's disk is full: {0}")]
     Full(String),
     /// Reading or writing failed: what is on disk is uncertain until it is opened again.
@@ -40,10 +45,17 @@ impl From<&rusqlite::Error> for JournalError {
     fn from(error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
+            // room for the index of the WAL
+            _ if is_full_shared_memory(error) => Self::Full(error.to_string()),
             Some(ErrorCode::ConstraintViolation) => Self::Rejected(error.to_string()),
             _ => Self::Broken(error.to_string()),
         }
     }
+}
+
+fn is_full_shared_memory(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// What is sent to the writer.
@@ -55,14 +67,17 @@ pub(super) enum Order {
 
 /// Something to write and someone who waits for it.
 pub(super) trait Piece: Send {
-    /// Does it, inside the group's transaction.
+    /// Does it, inside the group's transaction; again, if that was rolled back because the disk was full.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// Whether it waits while the disk is full.
+    fn waits(&self) -> bool;
     /// Tells the caller, after the commit or its failure.
     fn answer(self: Box<Self>, result: Result<(), JournalError>);
 }
 
 struct Task<T, F> {
-    work: Option<F>,
+    work: F,
+    waits: bool,
     value: Option<T>,
     tell: oneshot::Sender<Result<T, JournalError>>,
 }
@@ -70,17 +85,23 @@ struct Task<T, F> {
 impl<T, F> Piece for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
 {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if let Some(work) = self.work.take() {
-            self.value = Some(work(connection)?);
-        }
+        self.value = Some((self.work)(connection)?);
         Ok(())
     }
 
+    fn waits(&self) -> bool {
+        self.waits
+    }
+
     fn answer(self: Box<Self>, result: Result<(), JournalError>) {
-        let Self { value, tell, .. } = *self;
+        let Self {
+            work, value, tell, ..
+        } = *self;
+        // what it took with it is free before the caller goes on
+        drop(work);
         // a caller that no longer listens has lost interest in the answer, not in the work
         let _ = tell.send(result.and_then(|()| value.ok_or(JournalError::Closed)));
     }
@@ -93,6 +114,7 @@ pub struct Journal {
     pub(super) news: watch::Sender<u64>,
     /// The last daemon crashed, with jobs in hand.
     pub(super) follows_a_crash: bool,
+    pub(super) notice: Arc<Notice>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -104,10 +126,16 @@ impl std::fmt::Debug for Journal {
 impl Journal {
     /// Opens the journal for this process alone and starts the writer.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let files = |source| OpenError::Files {
+            path: path.into(),
+            source,
+        };
         let open::Opened {
             connection,
             lock,
             interrupted,
+            room,
+            count,
         } = open::open(path)?;
         if interrupted > 0 {
             tracing::warn!(
@@ -117,17 +145,31 @@ impl Journal {
         }
         let (work, queue) = mpsc::channel(QUEUE);
         let (news, _) = watch::channel(0);
+        let notice = room.notice();
+        let writer = Writer {
+            connection,
+            queue,
+            room,
+            count,
+            wal: Wal::of(path),
+            lock,
+        };
         thread::Builder::new()
             .name("journal".into())
-            .spawn(move || write_until_closed(&connection, queue, lock))
-            .map_err(|source| OpenError::Files {
-                path: path.into(),
-                source,
-            })?;
+            .spawn(
+                move || match Builder::new_current_thread().enable_time().build() {
+                    Ok(clock) => writer.write_until_closed(&clock),
+                    Err(error) => {
+                        tracing::error!(%error, "the journal's writer cannot wait for anything");
+                    }
+                },
+            )
+            .map_err(files)?;
         Ok(Self {
             work,
             news,
             follows_a_crash: interrupted > 0,
+            notice,
         })
     }
 
@@ -144,6 +186,26 @@ impl Journal {
         self.news.subscribe()
     }
 
+    /// Whether what cannot be recorded because the disk is full waits for room, or is refused with
+    /// [`JournalError::Full`]. At first it is refused: a start or a stop must come to its end.
+    pub fn wait_for_room(&self, wait: bool) {
+        self.notice.set_patient(wait);
+    }
+
+    /// Changes with each try to record something that met a full disk: the writer is alive.
+    pub fn tries_on_a_full_disk(&self) -> watch::Receiver<u64> {
+        self.notice.tries()
+    }
+
+    /// Refuses new jobs while the disk is full.
+    pub(super) fn room_for_new_jobs(&self) -> Result<(), JournalError> {
+        if self.notice.is_full() {
+            Err(self.notice.error())
+        } else {
+            Ok(())
+        }
+    }
+
     pub(super) fn announce(&self) {
         self.news.send_modify(|count| *count += 1);
     }
@@ -152,9 +214,9 @@ impl Journal {
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, JournalError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (piece, answer) = piece(work);
+        let (piece, answer) = piece(work, true);
         self.work
             .send(Order::Write(piece))
             .await
@@ -162,13 +224,14 @@ impl Journal {
         answer.await.unwrap_or(Err(JournalError::Closed))
     }
 
-    /// The same for a thread that may block; never from an async task.
+    /// The same for a thread that may block; never from an async task. It does not wait for room on
+    /// the disk: whoever watches a folder has better things to do, and comes again.
     pub(super) fn write_blocking<T, F>(&self, work: F) -> Result<T, JournalError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (piece, answer) = piece(work);
+        let (piece, answer) = piece(work, false);
         self.work
             .blocking_send(Order::Write(piece))
             .map_err(|_| JournalError::Closed)?;
@@ -178,15 +241,16 @@ impl Journal {
 
 type Waiting<T> = oneshot::Receiver<Result<T, JournalError>>;
 
-fn piece<T, F>(work: F) -> (Box<dyn Piece>, Waiting<T>)
+fn piece<T, F>(work: F, waits: bool) -> (Box<dyn Piece>, Waiting<T>)
 where
     T: Send + 'static,
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
     (
         Box::new(Task {
-            work: Some(work),
+            work,
+            waits,
             value: None,
             tell,
         }),
@@ -194,53 +258,132 @@ where
     )
 }
 
-fn write_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Order>, lock: Lock) {
-    let mut orders = Vec::with_capacity(GROUP);
-    let mut open = true;
-    while open && queue.blocking_recv_many(&mut orders, GROUP) > 0 {
-        let mut group;
-        (group, open) = sorted(&mut orders);
-        if let Err(error) = commit_together(connection, &mut group) {
-            tracing::error!(%error, "the journal failed");
-            if matches!(error, JournalError::Broken(_)) {
-                // what is on disk is uncertain: no second try. Everyone is told by the closed queue.
+/// The thread that writes.
+struct Writer {
+    connection: Connection,
+    queue: mpsc::Receiver<Order>,
+    room: Room,
+    count: Count,
+    wal: Wal,
+    lock: Lock,
+}
+
+impl Writer {
+    /// `clock` is for waiting until something comes in or a time has come.
+    fn write_until_closed(mut self, clock: &Runtime) {
+        let mut orders = Vec::with_capacity(GROUP);
+        // what waits for room on the disk stays in it
+        let mut group = Vec::with_capacity(GROUP);
+        let (mut open, mut closed) = (true, false);
+        while open {
+            open = self.receive(clock, &mut orders, GROUP - group.len());
+            for order in orders.drain(..) {
+                match order {
+                    Order::Write(piece) if !closed => group.push(piece),
+                    Order::Write(piece) => piece.answer(Err(JournalError::Closed)),
+                    Order::Close => closed = true,
+                }
+            }
+            open &= !closed;
+            if let Err(error) = self.write(&mut group, open) {
+                tracing::error!(%error, "the journal failed");
+                // What is on disk is uncertain: no second try, not even by closing it. Everyone is told
+                // by the closed queue.
+                let _ = open::leave_wal(&self.connection, true);
                 return;
             }
         }
+        if closed {
+            // if this fails, the next start takes it for a crash, which is no more than a delay
+            let _ = crashes::release(&self.connection);
+        }
+        // leaves a small WAL behind; a failure here loses nothing
+        let leave = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
+        if let Err(error) = self.connection.execute_batch(leave) {
+            tracing::warn!(%error, "the journal's WAL could not be written back; the next start does it");
+            let _ = open::leave_wal(&self.connection, true);
+        }
+        // before the queue, by whose end `close` knows that the journal is free
+        drop(self.connection);
+        drop(self.lock);
     }
-    if !open {
-        // if this fails, the next start takes it for a crash, which is no more than a delay
-        let _ = crashes::release(connection);
-    }
-    // leaves a small WAL behind; a failure here loses nothing
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
-    // before the queue, by whose end `close` knows that the journal is free
-    drop(lock);
-}
 
-/// What is to be written, and whether the journal stays open after it.
-pub(super) fn sorted(orders: &mut Vec<Order>) -> (Vec<Box<dyn Piece>>, bool) {
-    let mut open = true;
-    let mut group = Vec::with_capacity(orders.len());
-    for order in orders.drain(..) {
-        match order {
-            Order::Write(piece) if open => group.push(piece),
-            Order::Write(piece) => piece.answer(Err(JournalError::Closed)),
-            Order::Close => open = false,
+    /// Waits for something to do. `false`: nobody has a handle any more.
+    fn receive(&mut self, clock: &Runtime, orders: &mut Vec<Order>, limit: usize) -> bool {
+        let again = [self.room.look_again(), self.wal.look_again()];
+        let Some(wait) = again.into_iter().flatten().min() else {
+            return self.queue.blocking_recv_many(orders, limit) > 0;
+        };
+        clock.block_on(async {
+            if limit == 0 {
+                tokio::time::sleep(wait).await;
+                return true;
+            }
+            let come = self.queue.recv_many(orders, limit);
+            // nothing came in that time: there is something else to do
+            tokio::time::timeout(wait, come).await.unwrap_or(1) > 0
+        })
+    }
+
+    /// Commits the group; what has to wait for room stays in it.
+    ///
+    /// # Errors
+    /// Only if the journal cannot be used any more.
+    fn write(&mut self, group: &mut Vec<Box<dyn Piece>>, open: bool) -> Result<(), JournalError> {
+        self.room.look();
+        while !group.is_empty() {
+            match commit_together(&self.connection, &mut self.count, group) {
+                Err(JournalError::Full(_)) if self.room.give_way() => {
+                    // that room is not for new jobs
+                    self.refuse(group, |piece| !piece.waits());
+                }
+                Err(JournalError::Full(_)) => {
+                    self.room.met_a_full_disk();
+                    let patient = open && self.room.notice().is_patient();
+                    self.refuse(group, |piece| !patient || !piece.waits());
+                    break;
+                }
+                Err(error) => return Err(error),
+                Ok(()) => self.room.wrote(),
+            }
+        }
+        match self.write_back() {
+            Err(JournalError::Full(_)) => drop(self.room.give_way()),
+            other => other?,
+        }
+        Ok(())
+    }
+
+    /// Tells some of the group that the disk is full.
+    fn refuse(&self, group: &mut Vec<Box<dyn Piece>>, which: impl Fn(&dyn Piece) -> bool) {
+        let notice = self.room.notice();
+        for piece in group.extract_if(.., |piece| which(piece.as_ref())) {
+            piece.answer(Err(notice.error()));
         }
     }
-    (group, open)
+
+    fn write_back(&mut self) -> Result<(), JournalError> {
+        let done = if self.wal.look_again().is_some() {
+            self.wal.write_back(&self.connection)
+        } else {
+            self.wal.look(&self.connection)
+        };
+        done.map_err(|error| (&error).into())
+    }
 }
 
-/// One transaction for the whole group; its answers go out after the commit.
+/// One transaction for the whole group; its answers go out after the commit. When the disk is full the
+/// group stays as it is, for another try.
 ///
 /// Crash window: after the commit and before the answers. The caller then has acted on nothing,
 /// and finds its work done when the journal is read again.
 pub(super) fn commit_together(
     connection: &Connection,
+    count: &mut Count,
     group: &mut Vec<Box<dyn Piece>>,
 ) -> Result<(), JournalError> {
     crash_point::pass(Point::GroupTaken);
+    let before = connection.total_changes();
     let mut waiting = Vec::with_capacity(group.len());
     let mut result = connection
         .execute_batch("BEGIN IMMEDIATE")
@@ -257,16 +400,26 @@ pub(super) fn commit_together(
         }
         waiting.push(piece);
     }
-    let result = result.and_then(|()| {
+    let changes = connection.total_changes() > before;
+    let commit = || {
+        if changes {
+            count.add(connection)?;
+        }
         crash_point::before_commit();
-        connection
-            .execute_batch("COMMIT")
-            .map_err(|e| JournalError::from(&e))
-    });
+        connection.execute_batch("COMMIT")
+    };
+    let result = result.and_then(|()| commit().map_err(|e| JournalError::from(&e)));
     crash_point::after_commit();
+    if changes && result.is_ok() {
+        count.committed();
+    }
     if result.is_err() && !connection.is_autocommit() {
         // the error itself is on its way to everyone
         let _ = connection.execute_batch("ROLLBACK");
+    }
+    if matches!(result, Err(JournalError::Full(_))) {
+        *group = waiting;
+        return result;
     }
     for piece in waiting {
         piece.answer(result.clone());

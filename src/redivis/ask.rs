@@ -297,8 +297,8 @@ mod tests {
                 4 => format!("<html>{token}"),
                 _ => format!(r#"{{"error":{said}"#),
             };
-            let token = Bearer::new(&token).unwrap();
-            let secrets = Secrets::of_token(&token);
+            let bearer = Bearer::new(&token).unwrap();
+            let secrets = Secrets::of_token(&bearer);
             let pause = pause.map(Duration::from_secs);
             let error = classify(StatusCode::from_u16(status).unwrap(), pause, &body, &secrets);
             let text = error.to_string();

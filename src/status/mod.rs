@@ -7,4 +7,4 @@ mod job_report;
 mod snapshot;
 
 pub use job_report::{HistoryReport, JobReport};
-pub use snapshot::{DaemonReport, Snapshot, WatchReport};
+pub use snapshot::{DaemonReport, JournalReport, Snapshot, WatchReport};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::job::{StateName, printable};
-use crate::journal::{Count, DaemonRow, JournalError, Reader, WatchRow};
+use crate::journal::{Count, DaemonRow, JournalError, Reader, Troubles, WatchRow};
 
 /// The daemon's work at one moment, as `status --json` prints it.
 #[derive(Debug, Clone, Serialize)]
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub watches: Vec<WatchReport>,
     /// The API's limits, as far as it told them.
     pub api: ApiReport,
+    /// The journal's own files.
+    pub journal: JournalReport,
 }
 
 /// The process.
@@ -76,6 +78,17 @@ pub struct WatchReport {
     pub last_scan_at: Option<Timestamp>,
     /// What is wrong with it.
     pub error: Option<String>,
+}
+
+/// The journal's own files.
+#[derive(Debug, Clone, Serialize)]
+pub struct JournalReport {
+    /// Its disk is full: no new files are taken. What to do.
+    pub disk_full: Option<String>,
+    /// Its WAL grows because of somebody who reads. What to do.
+    pub long_wal: Option<String>,
+    /// The size of its WAL.
+    pub wal_bytes: u64,
 }
 
 /// The API's limits.
@@ -131,7 +144,21 @@ impl Snapshot {
                     .and_then(|row| row.throttled_until)
                     .filter(|until| *until > now),
             },
+            journal: journal_report(reader.troubles()),
         })
+    }
+}
+
+fn journal_report(troubles: Troubles) -> JournalReport {
+    let Troubles {
+        disk_full,
+        long_wal,
+        wal_bytes,
+    } = troubles;
+    JournalReport {
+        disk_full,
+        long_wal,
+        wal_bytes,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod again;
 mod changes;
+mod disk;
 mod everything;
 mod faults;
 mod kill;

@@ -6,14 +6,14 @@ use std::fs;
 use super::*;
 
 /// The files of a journal as a crash would leave them, and what stood in them.
-struct Remains {
-    files: Vec<(String, Vec<u8>)>,
+pub(super) struct Remains {
+    pub files: Vec<(String, Vec<u8>)>,
     jobs: Vec<Job>,
 }
 
 impl Remains {
     /// While nobody writes.
-    fn of(bench: &Bench) -> Self {
+    pub fn of(bench: &Bench) -> Self {
         // the shared memory is made anew from the WAL, and the lock is that of the process
         let files = ["journal.db", "journal.db-wal", "journal.db-count"];
         let files = files.into_iter().filter_map(|name| {
@@ -26,12 +26,18 @@ impl Remains {
         }
     }
 
-    /// The next daemon's view.
-    fn open(&self) -> Bench {
+    /// The files, in a folder of their own.
+    pub fn lay_out(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in &self.files {
             fs::write(folder.path().join(name), bytes).unwrap();
         }
+        folder
+    }
+
+    /// The next daemon's view.
+    fn open(&self) -> Bench {
+        let folder = self.lay_out();
         let path = folder.path().join("journal.db");
         let journal = Some(Journal::open(&path).unwrap());
         Bench {

@@ -1,0 +1,75 @@
+//! Where a journal may live: on a disk of this machine.
+//!
+//! SQLite's WAL needs memory that all processes share and locks that hold. Over a network there are
+//! neither, and two daemons on two machines would not even see each other's lock.
+
+use std::io;
+use std::path::Path;
+
+use rustix::fs::statfs;
+
+/// File systems by the number that `statfs` gives them (`linux/magic.h` and the drivers' own headers).
+const ELSEWHERE: &[(u32, &str)] = &[
+    (0x0000_6969, "NFS"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x0000_517b, "SMB"),
+    // behind it may be sshfs, a bucket or a local disk; that cannot be told from here
+    (0x6573_5546, "FUSE"),
+    (0x5346_414f, "AFS"),
+    (0x7375_7245, "CODA"),
+    (0x0000_564c, "NCP"),
+    (0x00c3_6400, "CEPH"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x786f_4256, "a folder shared with a virtual machine"),
+];
+
+/// What kind of network a folder is on, if it is.
+pub(super) fn network(folder: &Path) -> io::Result<Option<&'static str>> {
+    Ok(network_of(statfs(folder)?.f_type))
+}
+
+/// The same by number. The system gives it as a signed long; only 32 bits of it count.
+fn network_of(kind: impl TryInto<i64>) -> Option<&'static str> {
+    let kind = kind.try_into().unwrap_or_default() & 0xffff_ffff;
+    let found = ELSEWHERE
+        .iter()
+        .find(|(magic, _)| i64::from(*magic) == kind);
+    found.map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_told_from_disks() {
+        for (kind, want) in [
+            (0x6969_i64, Some("NFS")),
+            (0xff53_4d42, Some("CIFS")),
+            // as a machine with 32 bits gives it
+            (-0x00ac_b2be, Some("CIFS")),
+            (0xfe53_4d42, Some("SMB2")),
+            (0x517b, Some("SMB")),
+            (0x6573_5546, Some("FUSE")),
+            (0x00c3_6400, Some("CEPH")),
+            // ext4, XFS, Btrfs, ZFS, tmpfs, overlay
+            (0xef53, None),
+            (0x5846_5342, None),
+            (0x9123_683e, None),
+            (0x2fc1_2fc1, None),
+            (0x0102_1994, None),
+            (0x794c_7630, None),
+        ] {
+            assert_eq!(network_of(kind), want, "{kind:x}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_the_tests_is_on_a_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(network(folder.path()).unwrap(), None);
+        assert!(network(&folder.path().join("missing")).is_err());
+    }
+}

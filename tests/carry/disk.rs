@@ -1,0 +1,388 @@
+//! The journal's disk: full, failing, damaged, gone.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use redivis_drop::sandbox::Call;
+
+use crate::lab::{Holding, KIB, Lab, PROGRAM, Plan};
+use crate::process::{Running, wait_for, wait_until};
+
+// ---- full
+
+/// So many files of [`SIZE`] bytes, each at this many bytes a second, take long enough for a disk to become
+/// full in between.
+const FILES: u64 = 400;
+const SIZE: usize = 100 * KIB;
+const SLOW: u64 = 200_000;
+
+/// Runs the test `name` again in a mount namespace of its own; `true` if this is that run.
+fn in_a_namespace(name: &str) -> bool {
+    const MARK: &str = "mount-namespace-of-a-test";
+    if fs::read_to_string("/proc/self/mounts")
+        .unwrap()
+        .contains(MARK)
+    {
+        return true;
+    }
+    let script = format!(
+        "mount -t tmpfs -o size=1m {MARK} /mnt && exec \"$0\" --exact --nocapture disk::{name}"
+    );
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .output();
+    match output {
+        Err(error) => eprintln!("skipped: unshare: {error}"),
+        Ok(output) if !String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
+            eprintln!("skipped: no mount namespace: {output:?}");
+        }
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert!(output.status.success(), "{said}");
+        }
+    }
+    false
+}
+
+/// A laboratory whose journal has a disk of its own, of 40 MiB.
+fn with_a_small_disk(plan: &Plan) -> Lab {
+    let lab = Lab::with(plan);
+    lab.make_state_folder();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=40m,mode=700", "tmpfs"])
+        .arg(folder(&lab))
+        .status();
+    assert!(mounted.unwrap().success());
+    lab
+}
+
+fn folder(lab: &Lab) -> &Path {
+    lab.journal.parent().unwrap()
+}
+
+/// Takes all room that is left on the journal's disk.
+fn fill(lab: &Lab) {
+    let path = folder(lab).join("fill");
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+}
+
+fn empty(lab: &Lab) {
+    fs::remove_file(folder(lab).join("fill")).unwrap();
+}
+
+fn drop_files(lab: &Lab, names: impl IntoIterator<Item = u64>) -> Vec<Holding> {
+    let drop = |n| lab.drop_file(&format!("file {n}"), SIZE, n);
+    names.into_iter().map(drop).collect()
+}
+
+/// What `status` says of the disk.
+fn said_full(lab: &Lab) -> Option<String> {
+    let status = lab.status()?;
+    status["journal"]["disk_full"].as_str().map(str::to_owned)
+}
+
+/// Fills the disk again and again, until a daemon that is at work can record nothing more.
+fn fill_to_the_brim(lab: &Lab, daemon: &Running) {
+    wait_until("nothing fits any more", || {
+        fill(lab);
+        daemon.said().contains("everything waits for room")
+    });
+}
+
+#[test]
+fn a_disk_that_becomes_full_in_the_middle_loses_nothing_and_repeats_nothing() {
+    if !in_a_namespace("a_disk_that_becomes_full_in_the_middle_loses_nothing_and_repeats_nothing") {
+        return;
+    }
+    let lab = with_a_small_disk(&Plan {
+        speed: Some(SLOW),
+        ..Plan::default()
+    });
+    let mut wanted = drop_files(&lab, 0..FILES);
+    let daemon = lab.start(&["run"]);
+    wait_until("some files have arrived", || lab.registered().len() >= 10);
+    fill(&lab);
+    let advice = wait_for("status says so", || said_full(&lab));
+    let path = lab.journal.display().to_string();
+    assert!(
+        advice.contains(&path) && advice.contains("20 MiB free"),
+        "{advice}"
+    );
+    let text = lab.output(&["status"]).stdout;
+    assert!(
+        String::from_utf8(text)
+            .unwrap()
+            .contains("the journal's disk is full: make")
+    );
+    let enough = lab.registered().len() + 10;
+    wait_until("known files go on", || lab.registered().len() >= enough);
+    // new ones are seen, and wait
+    wanted.extend(drop_files(&lab, FILES..FILES + 100));
+    wait_until("the watch says why its files wait", || {
+        let status = lab.status().unwrap();
+        let error = status["watches"][0]["error"].as_str().unwrap_or_default();
+        error.contains("disk is full") && error.contains(&path)
+    });
+    fill_to_the_brim(&lab, &daemon);
+    assert!(said_full(&lab).is_some());
+    let before = lab.registered();
+    let jobs = lab.jobs();
+    assert!(jobs.len() < wanted.len());
+    let done = jobs.iter().filter(|job| job["state"] == "done").count();
+    assert!(
+        done <= before.len() && before.len() < wanted.len() - 100,
+        "{done} {}",
+        before.len()
+    );
+
+    empty(&lab);
+    wait_until("everything has arrived", || {
+        lab.total("done") == FILES + 100
+    });
+    assert_eq!(said_full(&lab), None);
+    lab.expect(wanted);
+    let ended = daemon.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    assert!(ended.said.contains("has room again"), "{}", ended.said);
+    assert_eq!(
+        lab.report().requests(Call::List),
+        0,
+        "nothing was uncertain"
+    );
+}
+
+#[test]
+fn a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed() {
+    if !in_a_namespace("a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed") {
+        return;
+    }
+    for kill in [false, true] {
+        let lab = with_a_small_disk(&Plan {
+            speed: Some(SLOW),
+            ..Plan::default()
+        });
+        let wanted = drop_files(&lab, 0..FILES);
+        let daemon = lab.start(&["run"]);
+        wait_until("some files have arrived", || lab.registered().len() >= 10);
+        fill(&lab);
+        fill_to_the_brim(&lab, &daemon);
+        if kill {
+            daemon.kill();
+        } else {
+            let told = Instant::now();
+            let ended = daemon.terminate();
+            assert_eq!(ended.code, Some(0), "{}", ended.said);
+            assert!(
+                told.elapsed() < Duration::from_secs(20),
+                "{:?}",
+                told.elapsed()
+            );
+        }
+        assert!(lab.registered().len() < wanted.len());
+        fill(&lab);
+        let ended = lab.run_once();
+        // a WAL that is left may have room for a start
+        if ended.code != Some(0) {
+            assert_eq!(ended.code, Some(74), "{}", ended.said);
+            assert!(ended.said.contains("disk is full"), "{}", ended.said);
+        }
+        empty(&lab);
+        lab.carry_all();
+        lab.expect(wanted);
+    }
+}
+
+// ---- failing
+
+/// `run --once` in which the `nth` sync of each thread fails, and all others work. (The first one of all is
+/// that of the folder in which the database is made; SQLite does not ask how that went.)
+fn run_with_a_failing_sync(lab: &Lab, nth: u32) -> crate::process::Ended {
+    let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
+    let inner = lab.command(&["run", "--once"]);
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-qq", "-o"])
+        .arg(lab.elsewhere("trace"))
+        .args([
+            "-e",
+            "trace=fsync,fdatasync",
+            "-e",
+            "signal=none",
+            "-e",
+            &inject,
+        ])
+        .arg(PROGRAM)
+        .args(inner.get_args())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(inner.get_current_dir().unwrap());
+    Running::start(command, &lab.elsewhere("log-strace.txt")).wait()
+}
+
+fn can_trace() -> bool {
+    let probe = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "true"])
+        .output();
+    match probe {
+        Ok(output) if output.status.success() => true,
+        other => {
+            eprintln!("skipped: strace: {other:?}");
+            false
+        }
+    }
+}
+
+#[test]
+fn a_sync_that_fails_once_ends_the_daemon_and_the_next_one_reads_the_journal_again() {
+    if !can_trace() {
+        return;
+    }
+    let (mut failed, mut nth) = (0, 1);
+    loop {
+        let lab = Lab::new();
+        let wanted = drop_files(&lab, 0..20);
+        let ended = run_with_a_failing_sync(&lab, nth);
+        let trace = fs::read_to_string(lab.elsewhere("trace")).unwrap();
+        if !trace.contains("INJECTED") {
+            // so many syncs there are not
+            assert_eq!(ended.code, Some(0), "{}", ended.said);
+            break;
+        }
+        let after = trace.rsplit("INJECTED").next().unwrap_or_default();
+        if ended.code == Some(0) {
+            // the last act, at which nothing can be lost any more
+            assert!(
+                ended.said.contains("the next start does it"),
+                "sync {nth}: {}\n{trace}",
+                ended.said
+            );
+        } else {
+            assert_eq!(ended.code, Some(74), "sync {nth}: {}", ended.said);
+            let says_why = ["I/O error", "`wal` is needed"];
+            assert!(
+                says_why.iter().any(|why| ended.said.contains(why)),
+                "sync {nth}: {}",
+                ended.said
+            );
+            // when a new database cannot be made, taking that back is synced
+            assert!(after.matches("sync(").count() <= 1, "synced again: {trace}");
+            failed += 1;
+        }
+        lab.carry_all();
+        lab.expect(wanted);
+        nth += 1;
+    }
+    assert!(failed >= 8, "{failed} of {nth}");
+}
+
+// ---- damaged, gone
+
+/// A daemon that is killed with most files done, and its journal's files.
+fn killed_with_some_done() -> (Lab, Vec<Holding>) {
+    let lab = Lab::with(&Plan {
+        speed: Some(SLOW),
+        ..Plan::default()
+    });
+    let mut wanted = drop_files(&lab, 0..10);
+    let daemon = lab.start(&["run"]);
+    wait_until("files are done", || lab.total("done") == 10);
+    wanted.push(lab.drop_file("slow", 400 * KIB, 99));
+    wait_until("another is on its way", || {
+        lab.total("reserved") + lab.total("uploading") == 1
+    });
+    daemon.kill();
+    (lab, wanted)
+}
+
+fn beside(lab: &Lab, suffix: &str) -> PathBuf {
+    let mut name = lab.journal.clone().into_os_string();
+    name.push(suffix);
+    name.into()
+}
+
+#[test]
+fn a_lost_wal_is_noticed_before_anything_is_registered_twice() {
+    let (lab, wanted) = killed_with_some_done();
+    let (wal, kept) = (beside(&lab, "-wal"), lab.elsewhere("kept"));
+    fs::rename(&wal, &kept).unwrap();
+    let database = fs::read(&lab.journal).unwrap();
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(74), "{}", ended.said);
+    let count = beside(&lab, "-count");
+    for words in [
+        "its -wal file is missing",
+        &*lab.journal.to_string_lossy(),
+        &*count.to_string_lossy(),
+    ] {
+        assert!(ended.said.contains(words), "{words}: {}", ended.said);
+    }
+    assert_eq!(fs::read(&lab.journal).unwrap(), database);
+    let sent = lab.report().requests(Call::RawFiles);
+
+    // as the message says: either put it back
+    let spare = lab.elsewhere("spare");
+    for (from, to) in [("", "db"), ("-count", "count")] {
+        fs::create_dir_all(&spare).unwrap();
+        fs::copy(beside(&lab, from), spare.join(to)).unwrap();
+    }
+    let _ = fs::remove_file(&wal);
+    fs::copy(&kept, &wal).unwrap();
+    lab.carry_all();
+    lab.expect(wanted.clone());
+    assert_eq!(
+        lab.report().requests(Call::RawFiles),
+        sent + 1,
+        "only what was on its way"
+    );
+
+    // or go on without
+    fs::copy(spare.join("db"), &lab.journal).unwrap();
+    let _ = fs::remove_file(&wal);
+    fs::copy(spare.join("count"), &count).unwrap();
+    assert_eq!(lab.run_once().code, Some(74));
+    fs::remove_file(&count).unwrap();
+    lab.carry_all();
+    expect_at_least_once(&lab, &wanted);
+}
+
+/// The journal that knew what was in the table is gone, so that is sent again; the message that leads here
+/// says so. Nothing may be missing, nothing else may be there.
+fn expect_at_least_once(lab: &Lab, wanted: &[Holding]) {
+    let mut held = lab.registered();
+    held.dedup();
+    let mut wanted = wanted.to_vec();
+    wanted.sort();
+    assert_eq!(held, wanted);
+    lab.expect_manners();
+}
+
+#[test]
+fn a_journal_that_was_moved_away_is_rebuilt_by_a_scan() {
+    let (lab, wanted) = killed_with_some_done();
+    fs::write(&lab.journal, "damaged").unwrap();
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(74), "{}", ended.said);
+    assert!(
+        ended.said.contains("may stand there twice"),
+        "{}",
+        ended.said
+    );
+    // as the message says
+    for entry in fs::read_dir(folder(&lab)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::rename(&path, lab.elsewhere("").join(path.file_name().unwrap())).unwrap();
+    }
+    lab.carry_all();
+    expect_at_least_once(&lab, &wanted);
+    assert_eq!(lab.total("done"), 11);
+}
