@@ -50,3 +50,14 @@ text_id! {
     /// Redivis' id of a registered file or upload.
     RemoteId
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_prints_as_its_number_and_a_name_as_itself() {
+        assert_eq!(JobId(42).to_string(), "42");
+        assert_eq!(WatchName::new("sequencer-1").to_string(), "sequencer-1");
+    }
+}

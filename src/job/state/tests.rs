@@ -162,3 +162,51 @@ fn every_name_reads_back() {
         assert_eq!(StateName::parse(name.as_str()), Some(*name));
     }
 }
+
+#[test]
+fn a_move_carries_its_data_and_keeps_the_rest() {
+    let mut states = every_state().into_iter();
+    let uploading = states.nth(2).unwrap();
+    let registering = states.nth(1).unwrap();
+    let (at, bound, hash) = (ByteOffset::new(3), ByteOffset::new(7), HashState(vec![1]));
+    let confirmed = uploading.confirm(at, bound, hash.clone()).unwrap();
+    let want = Progress {
+        confirmed: at,
+        bound,
+        hash,
+        ..progress()
+    };
+    assert_eq!(confirmed.confirmed_bytes(9), 3);
+    assert_eq!(confirmed, State::Uploading(reservation(), want));
+    let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(5);
+    let State::Registering(again) = registering.intend(later).unwrap() else {
+        panic!("it is to be registered");
+    };
+    assert_eq!((again.attempt, again.at), (2, later));
+}
+
+#[test]
+fn what_a_state_tells_of_the_file_depends_on_how_far_it_is() {
+    let sums = Sums {
+        crc32c: 0,
+        md5: Some(crate::job::Md5([7; 16])),
+    };
+    let remote = RemoteId::new("r");
+    for (state, bytes, is_final) in [
+        (State::Queued, 0, false),
+        (State::Uploaded(TempUploadId::new("t"), sums), 9, false),
+        (State::Registered(remote.clone(), sums), 9, false),
+        (State::Done(remote.clone(), sums), 9, true),
+        (State::Parked(ParkReason::Refused, None), 0, true),
+        (State::Superseded, 0, true),
+        (State::Missing, 0, true),
+    ] {
+        assert_eq!(state.confirmed_bytes(9), bytes, "{state:?}");
+        assert_eq!(state.name().is_final(), is_final, "{state:?}");
+        assert_eq!(state.md5().is_some(), bytes == 9, "{state:?}");
+        let listed = matches!(state, State::Registered(..) | State::Done(..));
+        assert_eq!(state.remote_id(), listed.then_some(&remote), "{state:?}");
+    }
+    assert_eq!(ByteOffset::new(8).to_string(), "8");
+    assert_eq!(ParkReason::SessionsLost.to_string(), "sessions-lost");
+}
