@@ -161,6 +161,9 @@ impl Drive {
         let verdict = match self.send().await? {
             Ok(answer) => {
                 self.pause = answer.retry_after;
+                if answer.status < 500 && answer.status != 429 {
+                    self.worker.shared.uploads.answers();
+                }
                 self.upload.on_reply(&reply(answer))
             }
             Err(lost) => {
@@ -168,11 +171,13 @@ impl Drive {
                     return self.give_up(unfit).await.map(Some);
                 }
                 let verdict = self.upload.on_lost(lost.why.clone());
-                if !lost.reached {
-                    let trouble = Trouble::UploadServer(lost.why, None);
-                    return self.leave(verdict, trouble).await.map(Some);
-                }
-                verdict
+                self.pause = None;
+                let trouble = if lost.source {
+                    Trouble::Own
+                } else {
+                    Trouble::UploadServer(lost.why, None)
+                };
+                return self.leave(verdict, trouble).await.map(Some);
             }
         };
         self.worker.job.troubles = self.upload.troubles();
@@ -330,6 +335,7 @@ impl Drive {
             self.worker.job.troubles = self.upload.troubles();
             return self.leave(verdict, Trouble::Own).await;
         }
+        self.worker.shared.uploads.stores();
         if !self.recorded().await? {
             return Ok(Left::Over);
         }
@@ -375,7 +381,7 @@ impl Drive {
         match verdict {
             Verdict::BackOff(cause) => {
                 let trouble = match &cause {
-                    Cause::Busy(429 | 503, text) => Trouble::UploadServer(text.clone(), pause),
+                    Cause::Busy(_, text) => Trouble::UploadServer(text.clone(), pause),
                     _ => trouble,
                 };
                 worker

@@ -1,15 +1,20 @@
 //! Adding stored files to their table: the one step that must never be repeated blindly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::batch::{self, Outcome, Trouble, budget};
+use super::patience::Concerns;
+use super::worker::signed;
 use super::{Recorded, Shared};
-use crate::job::{Job, Md5, ParkReason, RemoteId, State, StateName, Sums};
+use crate::job::{Job, JobId, Md5, ParkReason, RemoteId, State, StateName, Sums};
 use crate::redivis::{ApiError, RegisteredFile, Registration};
+
+/// For so long a temporary upload is sure to hold what was stored in it.
+const STORED_LASTS: Duration = Duration::from_hours(12);
 
 /// Registers stored jobs of one table, at most 1000, no two with the same remote name.
 ///
@@ -22,6 +27,7 @@ pub(super) async fn register(
     delay: Duration,
 ) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
+    let fresh = fresh(&jobs, shared.now());
     let mut batches = vec![jobs];
     let mut refusals = Refusals::default();
     while let Some(jobs) = batches.pop() {
@@ -46,6 +52,9 @@ pub(super) async fn register(
                 let mut jobs: Vec<_> = jobs.into_iter().map(Stored::recorded).collect();
                 batches.push(jobs.split_off(jobs.len() / 2));
                 batches.push(jobs);
+            }
+            Err(error @ ApiError::Refused { .. }) => {
+                refused(&shared, jobs, &error, &fresh, delay, &mut outcome).await?;
             }
             Err(error) => failed(&shared, jobs, &error, delay, &mut outcome).await?,
         }
@@ -82,6 +91,8 @@ pub(super) struct Stored {
     pub job: Job,
     /// Its sums, if the journal does not have them yet.
     pub unrecorded: Option<Sums>,
+    /// When the last byte was stored, if this process saw it.
+    pub since: Option<Timestamp>,
 }
 
 impl Stored {
@@ -90,8 +101,21 @@ impl Stored {
         Self {
             job,
             unrecorded: None,
+            since: None,
         }
     }
+}
+
+/// Those whose bytes were stored so lately that they must still be there.
+fn fresh(jobs: &[Stored], now: Timestamp) -> HashSet<JobId> {
+    let is_fresh = |stored: &&Stored| {
+        let age = stored.since.map(|at| now.duration_since(at).abs());
+        age.is_some_and(|age| age < signed(STORED_LASTS))
+    };
+    jobs.iter()
+        .filter(is_fresh)
+        .map(|stored| stored.job.id)
+        .collect()
 }
 
 /// Records, in one commit, that the jobs are stored (W4) and about to be registered (W5).
@@ -148,6 +172,42 @@ async fn withdraw(shared: &Shared, jobs: Vec<Job>) -> Recorded<Vec<Job>> {
     batch::advance(shared, jobs, |_, state| state.withdraw()).await
 }
 
+/// The table does not take these files, as they stand.
+async fn refused(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    error: &ApiError,
+    fresh: &HashSet<JobId>,
+    delay: Duration,
+    outcome: &mut Outcome,
+) -> Recorded<()> {
+    let why = error.to_string();
+    // "exists" and "used" may speak of our own earlier request: the listing tells
+    let words = why.to_lowercase();
+    let ours_perhaps = [
+        "already exist",
+        "already used",
+        "already been used",
+        "already regist",
+    ]
+    .iter()
+    .any(|ours| words.contains(ours));
+    if ours_perhaps {
+        let back = batch::give_back(shared, jobs, &why, delay, Concerns::These);
+        outcome.given_back(back.await?);
+        return Ok(());
+    }
+    let jobs = withdraw(shared, jobs).await?;
+    let (fresh, old): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| fresh.contains(&job.id));
+    batch::park(shared, fresh, ParkReason::Refused, &why).await?;
+    // temporary uploads do not last, and after a long outage that is the likeliest reason: these are
+    // sent once more, and if that was not it, a new temporary upload or the next registration says so
+    let old = batch::advance(shared, old, |_, state| state.renew()).await?;
+    let back = batch::give_back(shared, old, &why, delay, Concerns::These);
+    outcome.given_back(back.await?);
+    Ok(())
+}
+
 async fn failed(
     shared: &Shared,
     jobs: Vec<Job>,
@@ -161,35 +221,18 @@ async fn failed(
         Some(Trouble::Pause(_, Some(wanted))) => *wanted,
         _ => delay,
     };
-    if let ApiError::Refused { text, .. } = error {
-        // "exists" and "used" may speak of our own earlier request: the listing tells
-        let text = text.to_lowercase();
-        let ours_perhaps = [
-            "already exist",
-            "already used",
-            "already been used",
-            "already regist",
-        ]
-        .iter()
-        .any(|words| text.contains(words));
-        if ours_perhaps {
-            outcome.given_back(batch::give_back(shared, jobs, &why, delay).await?);
-        } else {
-            let jobs = withdraw(shared, jobs).await?;
-            batch::park(shared, jobs, ParkReason::Refused, &why).await?;
-        }
-        return Ok(());
-    }
     if !error.certainly_not_applied() {
         // it stays `registering`: the next claim looks at the listing first
-        outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
+        let back = batch::give_back(shared, jobs, &why, wait, Concerns::Everyone);
+        outcome.given_back(back.await?);
         return Ok(());
     }
     let jobs = withdraw(shared, jobs).await?;
     if matches!(outcome.trouble, Some(Trouble::Auth(_))) {
         outcome.kept.extend(jobs);
     } else {
-        outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
+        let back = batch::give_back(shared, jobs, &why, wait, Concerns::Everyone);
+        outcome.given_back(back.await?);
     }
     Ok(())
 }
@@ -229,7 +272,7 @@ async fn settle(
         batch::park(shared, vec![job], ParkReason::RemoteDiffers, &why).await?;
     }
     let why = "the answer to the registration does not name it";
-    batch::give_back(shared, unknown, why, Duration::ZERO).await
+    batch::give_back(shared, unknown, why, Duration::ZERO, Concerns::These).await
 }
 
 /// Whether what the table has is the file that was read here.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{self, Outcome, Trouble, budget};
+use super::patience::Concerns;
 use super::{Recorded, Shared};
 use crate::job::{Job, ParkReason, Reservation};
 use crate::redivis::{ApiError, TempUploadRequest};
@@ -77,7 +78,8 @@ async fn failed(
             ..Outcome::default()
         }),
         Some(Trouble::Pause(_, wanted)) => {
-            let until = batch::give_back(shared, jobs, &why, wanted.unwrap_or(delay)).await?;
+            let wait = wanted.unwrap_or(delay);
+            let until = batch::give_back(shared, jobs, &why, wait, Concerns::Everyone).await?;
             Ok(Outcome {
                 until,
                 trouble,

@@ -269,7 +269,15 @@ mod tests {
         };
         let unrecorded = Some(sums);
         let job = job(1, "a", "1", 1);
-        stock.store(Stored { job, unrecorded }, now);
+        let since = None;
+        stock.store(
+            Stored {
+                job,
+                unrecorded,
+                since,
+            },
+            now,
+        );
         stock.store(stored(2, "2"), now);
         assert!(stock.unrecorded(now).is_empty(), "company may come");
         assert_eq!(stored_ids(&stock.unrecorded(now + COMPANY)), [1]);

@@ -4,6 +4,7 @@ mod starts;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -160,6 +161,7 @@ impl Pool {
                 () = stop.cancelled() => break,
                 Some(event) = self.events.recv() => self.on_event(event).await?,
                 _ = news.changed() => self.unexhausted.extend([Queue::Queued]),
+                () = self.shared.uploads.answered.notified() => self.on_upload_server_well(),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -190,6 +192,7 @@ impl Pool {
             }
             Event::Transferred(taken, left) => {
                 self.under_way.transferring -= taken;
+                self.pauses.upload_ended();
                 self.on_transferred(left?);
                 Ok(())
             }
@@ -222,11 +225,11 @@ impl Pool {
     fn on_transferred(&mut self, left: Left) {
         match left {
             Left::Stored(job, unrecorded) => {
-                self.pauses.uploads_are_well();
-                self.note(|condition| condition.upload_failures = 0);
+                self.on_upload_server_well();
                 let stored = Stored {
                     job: *job,
                     unrecorded,
+                    since: Some(self.shared.now()),
                 };
                 self.stock.store(stored, Instant::now());
             }
@@ -240,6 +243,11 @@ impl Pool {
         }
     }
 
+    fn on_upload_server_well(&mut self) {
+        self.pauses.uploads_are_well();
+        self.note(|condition| condition.upload_failures = 0);
+    }
+
     fn on_upload_trouble(&mut self, why: String, wanted: Option<Duration>) {
         let now = Instant::now();
         // uploads that were in flight together fail together, and count once
@@ -250,8 +258,9 @@ impl Pool {
             });
         }
         let failures = self.condition.borrow().upload_failures;
-        let delay = self.delay(failures).max(wanted.unwrap_or_default());
+        let delay = self.pause(failures).max(wanted.unwrap_or_default());
         self.pauses.pause_uploads(now + delay);
+        self.shared.uploads.ails.store(true, Ordering::Relaxed);
     }
 
     fn store(&mut self, jobs: impl IntoIterator<Item = Job>) {
@@ -267,6 +276,7 @@ impl Pool {
         answered: bool,
         trouble: Option<batch::Trouble>,
     ) -> Recorded<()> {
+        self.pauses.call_ended();
         if let Some(at) = until {
             self.wake_at(at);
         }
@@ -295,7 +305,7 @@ impl Pool {
                     });
                 }
                 let failures = self.condition.borrow().api_failures;
-                let delay = self.delay(failures).max(wanted.unwrap_or_default());
+                let delay = self.pause(failures).max(wanted.unwrap_or_default());
                 tracing::warn!(why, ?delay, failures, "no calls to Redivis for a while");
                 self.pauses.pause_api(now + delay);
             }
@@ -335,6 +345,11 @@ impl Pool {
             ..
         } = self.under_way;
         reserving || transferring > 0 || self.stock.has_ready()
+    }
+
+    /// How long to leave a server alone.
+    fn pause(&self, failures: u32) -> Duration {
+        retry::pause(self.shared.retry, failures, self.shared.chance())
     }
 
     fn delay(&self, failures: u32) -> Duration {

@@ -161,6 +161,7 @@ impl Pool {
     fn start_transfer(&mut self, job: Job, stop: CancellationToken) {
         let taken = stock::shares(job.seen.size);
         self.under_way.transferring += taken;
+        self.pauses.uploading();
         let shared = self.shared.clone();
         self.start(async move {
             let worker = Worker { shared, job };
