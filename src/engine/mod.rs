@@ -27,6 +27,8 @@ mod register;
 mod remote;
 mod reserve;
 mod retry;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod stock;
 mod surroundings;
