@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::patience::{self, Concerns};
 use super::worker::{impossible, signed};
 use super::{Recorded, Shared};
 use crate::job::{IllegalMove, Job, ParkReason, State, StateName, printable};
@@ -103,21 +104,21 @@ pub(super) async fn advance_and_note(
 }
 
 /// Gives jobs back after a failure: they may go on after `delay`. Those that have been failing
-/// for too long are parked. Returns when the earliest may go on.
+/// by themselves for too long are parked. Returns when the earliest may go on.
 pub(super) async fn give_back(
     shared: &Shared,
     jobs: Vec<Job>,
     why: &str,
     delay: Duration,
+    concerns: Concerns,
 ) -> Recorded<Option<Timestamp>> {
     let now = shared.now();
     let until = now + signed(delay);
     let mut entries = Vec::with_capacity(jobs.len());
     for mut job in jobs {
         let from = job.state.name();
-        job.attempts = job.attempts.saturating_add(1);
-        let since = *job.failing_since.get_or_insert(now);
-        if now.duration_since(since) > signed(shared.retry.park_after) {
+        patience::note_failure(&mut job, concerns, now);
+        if patience::is_over(&job, shared.retry.park_after, now) {
             let state = job.state.clone().park(ParkReason::GaveUp);
             job.state = state.map_err(|illegal| impossible(&illegal))?;
         }

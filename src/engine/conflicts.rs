@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::batch::{self, Outcome, Trouble};
+use super::patience::Concerns;
 use super::register::{adopt, is_ours};
 use super::{Recorded, Shared};
 use crate::job::{Job, ParkReason};
@@ -101,7 +102,8 @@ async fn look_later(
     outcome: &mut Outcome,
 ) -> Recorded<Next> {
     let delay = super::reconcile::MAY_STILL_ARRIVE;
-    outcome.given_back(batch::give_back(shared, jobs, why, delay).await?);
+    let back = batch::give_back(shared, jobs, why, delay, Concerns::These);
+    outcome.given_back(back.await?);
     Ok(Next::Again(Vec::new()))
 }
 

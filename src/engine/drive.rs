@@ -97,6 +97,7 @@ impl Drive {
         let verdict = match self.send().await? {
             Ok(answer) => {
                 self.pause = answer.retry_after;
+                self.worker.shared.uploads.hear(answer.status);
                 self.upload.on_reply(&reply(answer))
             }
             Err(lost) => {
@@ -104,11 +105,9 @@ impl Drive {
                     return self.give_up(unfit).await.map(Some);
                 }
                 let verdict = self.upload.on_lost(lost.why.clone());
-                if !lost.reached {
-                    let trouble = Trouble::of_lost(&lost);
-                    return self.leave(verdict, trouble).await.map(Some);
-                }
-                verdict
+                self.pause = None;
+                let trouble = Trouble::of_lost(lost);
+                return self.leave(verdict, trouble).await.map(Some);
             }
         };
         self.worker.job.troubles = self.upload.troubles();
@@ -291,6 +290,7 @@ impl Drive {
             self.worker.job.troubles = self.upload.troubles();
             return self.leave(verdict, Trouble::Own).await;
         }
+        self.worker.shared.uploads.stores();
         if !self.recorded().await? {
             return Ok(Left::Over);
         }

@@ -54,7 +54,7 @@ impl Worker {
         match verdict {
             Verdict::BackOff(cause) => {
                 let trouble = match &cause {
-                    Cause::Busy(429 | 503, text) => Trouble::UploadServer(text.clone(), pause),
+                    Cause::Busy(_, text) => Trouble::UploadServer(text.clone(), pause),
                     _ => trouble,
                 };
                 self.back_off(Ok, &cause.to_string(), pause, trouble).await

@@ -25,6 +25,7 @@ mod leave;
 mod limiter;
 mod lot;
 mod md5;
+mod patience;
 mod pauses;
 mod plan;
 mod pool;
@@ -36,6 +37,8 @@ mod register;
 mod remote;
 mod reserve;
 mod retry;
+#[cfg(test)]
+mod simulation;
 mod source;
 mod squeeze;
 mod stock;
@@ -45,13 +48,16 @@ mod worker;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::config::{Config, OnConflict, Retry, Transfer};
-use crate::job::{Moment, WatchName};
+use crate::job::{JobId, Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
 
@@ -80,6 +86,44 @@ struct Shared {
     sent: AtomicU64,
     /// One more holder for each file that is streamed.
     streams: Arc<()>,
+    uploads: UploadServer,
+    /// Since when jobs of unknown registration are known not to be listed.
+    absent: Mutex<HashMap<JobId, Instant>>,
+}
+
+/// What those who send tell the loop about the upload server.
+#[derive(Debug, Default)]
+struct UploadServer {
+    /// It is in trouble: the first answer ends that.
+    ails: AtomicBool,
+    answered: Notify,
+    /// When it last stored something.
+    stored: Mutex<Option<Instant>>,
+}
+
+impl UploadServer {
+    /// It has answered, with an excuse or not.
+    fn hear(&self, status: u16) {
+        let is_excuse = status >= 500 || status == 429;
+        if !is_excuse
+            && self.ails.load(Ordering::Relaxed)
+            && self.ails.swap(false, Ordering::Relaxed)
+        {
+            self.answered.notify_one();
+        }
+    }
+
+    /// It has stored a file.
+    fn stores(&self) {
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether it has stored anything lately, so that what fails with it fails by itself.
+    fn is_known_well(&self) -> bool {
+        const LATELY: Duration = Duration::from_hours(1);
+        let stored = *self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.is_some_and(|at| at.elapsed() < LATELY)
+    }
 }
 
 /// A drop folder, as far as reading from it goes.
@@ -117,6 +161,8 @@ impl Shared {
             folders: folders.collect(),
             sent: AtomicU64::new(0),
             streams: Arc::new(()),
+            uploads: UploadServer::default(),
+            absent: Mutex::default(),
         }
     }
 

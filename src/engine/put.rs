@@ -25,18 +25,22 @@ impl Worker {
         let (verdict, trouble, pause) = match self.shared.client.put_whole(&url, body).await {
             Ok(answer) => {
                 let pause = answer.retry_after;
+                self.shared.uploads.hear(answer.status);
                 (upload.on_reply(&reply(answer)), Trouble::Own, pause)
             }
             Err(lost) => {
-                let trouble = Trouble::of_lost(&lost);
-                (upload.on_lost(lost.why), trouble, None)
+                let verdict = upload.on_lost(lost.why.clone());
+                (verdict, Trouble::of_lost(lost), None)
             }
         };
         let verdict = match verdict {
             Verdict::Stored(evidence) => {
                 let sums = hasher.sums();
                 match evidence.proves(self.job.seen.size, &sums) {
-                    Ok(()) => return Ok(self.stored_unrecorded(sums)),
+                    Ok(()) => {
+                        self.shared.uploads.stores();
+                        return Ok(self.stored_unrecorded(sums));
+                    }
                     Err(discrepancy) => {
                         self.tell_discrepancy(&discrepancy);
                         upload.on_discrepancy(discrepancy.to_string())

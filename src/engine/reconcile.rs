@@ -1,16 +1,17 @@
 //! A registration whose answer is not known: the table's own listing is asked.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::batch::{self, Destination, Outcome, Trouble, budget};
+use super::patience::Concerns;
 use super::register::{adopt, is_ours};
 use super::worker::signed;
 use super::{Recorded, Shared};
-use crate::job::{Job, State};
+use crate::job::{Job, JobId, State};
 use crate::redivis::{REQUEST_TIMEOUT, RemoteFile};
 
 /// A request that was on its way when its answer was lost may still arrive for this long; only a
@@ -31,7 +32,7 @@ pub(super) async fn reconcile(
     let Some(table) = jobs.first().map(|job| job.table.clone()) else {
         return Ok(Outcome::default());
     };
-    let asked_at = shared.now();
+    let asked_at = Instant::now();
     let names: HashSet<String> = jobs.iter().map(|job| job.remote_name.clone()).collect();
     budget(&shared).await;
     match shared
@@ -52,7 +53,8 @@ pub(super) async fn reconcile(
                 Some(Trouble::Auth(_)) => outcome.kept = jobs,
                 Some(Trouble::Pause(_, wanted)) => {
                     let delay = wanted.unwrap_or(delay);
-                    outcome.until = batch::give_back(&shared, jobs, &why, delay).await?;
+                    let back = batch::give_back(&shared, jobs, &why, delay, Concerns::Everyone);
+                    outcome.until = back.await?;
                 }
                 // a listing is of a whole table
                 None => {
@@ -69,7 +71,7 @@ async fn sort(
     shared: &Shared,
     jobs: Vec<Job>,
     listed: Vec<RemoteFile>,
-    asked_at: Timestamp,
+    asked_at: Instant,
 ) -> Recorded<Outcome> {
     let mut by_name: HashMap<String, Vec<RemoteFile>> = HashMap::new();
     for file in listed {
@@ -84,15 +86,16 @@ async fn sort(
                 if others > 0 {
                     tracing::warn!(job = %job.id, name = ?job.remote_name, others, "the table lists the same file more than once; nothing is deleted");
                 }
+                shared.absences().remove(&job.id);
                 found.push((job, row.id.clone()));
             }
-            (None, _) if is_settled(&job, asked_at) => absent.push(job),
+            (None, _) if shared.cannot_arrive(&job, asked_at) => absent.push(job),
             (None, _) => open.push(job),
         }
     }
     adopt(shared, found).await?;
     let why = "its registration got no answer and is not in the table's listing yet";
-    let until = batch::give_back(shared, open, why, MAY_STILL_ARRIVE).await?;
+    let until = batch::give_back(shared, open, why, MAY_STILL_ARRIVE, Concerns::These).await?;
     // of a file that changed since, only what came last should come last
     let outdated = shared.journal.outdated(&absent).await?;
     let (late, absent): (Vec<_>, Vec<_>) = absent
@@ -120,13 +123,21 @@ fn is_this(job: &Job, row: &RemoteFile) -> bool {
     is_ours(job, row.size, row.md5) && (job.state.md5().is_some() || is_new())
 }
 
-/// Whether the request cannot arrive any more. A clock that went back only makes this later.
-fn is_settled(job: &Job, asked_at: Timestamp) -> bool {
-    match &job.state {
-        State::Registering(intent) => {
-            let age: SignedDuration = asked_at.duration_since(intent.at);
-            age >= signed(MAY_STILL_ARRIVE)
+impl Shared {
+    /// Whether the request cannot arrive any more: a listing that was asked for long after an
+    /// earlier one still does not have it. Clocks may jump, and the age of the intent with them; what
+    /// was measured since this process first looked is certain.
+    fn cannot_arrive(&self, job: &Job, asked_at: Instant) -> bool {
+        let mut absences = self.absences();
+        let since = *absences.entry(job.id).or_insert(asked_at);
+        let certain = asked_at.duration_since(since) >= MAY_STILL_ARRIVE;
+        if certain {
+            absences.remove(&job.id);
         }
-        _ => false,
+        certain
+    }
+
+    fn absences(&self) -> MutexGuard<'_, HashMap<JobId, Instant>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -45,9 +45,9 @@ impl Refusals {
         self.closed.is_some()
     }
 
-    /// A batch was refused.
-    pub fn refused(&mut self, mut jobs: Vec<Job>, error: &ApiError) -> Next {
-        if names_the_table(error) {
+    /// A batch was refused. `doubtful`: "not found" may speak of what the batch refers to.
+    pub fn refused(&mut self, mut jobs: Vec<Job>, error: &ApiError, doubtful: bool) -> Next {
+        if names_the_table(error) && !doubtful {
             self.closed = Some(error.clone());
             return Next::Leave(jobs);
         }
@@ -116,11 +116,11 @@ mod tests {
     fn a_bad_file_is_looked_for_by_halving() {
         let mut refusals = Refusals::default();
         let bad = error(400, "bad name");
-        let Next::Halves(first, second) = refusals.refused(jobs(5), &bad) else {
+        let Next::Halves(first, second) = refusals.refused(jobs(5), &bad, false) else {
             panic!("not halved");
         };
         assert_eq!((first.len(), second.len()), (2, 3));
-        assert_eq!(refusals.refused(jobs(1), &bad), Next::Noted);
+        assert_eq!(refusals.refused(jobs(1), &bad, false), Next::Noted);
         assert!(!refusals.is_closed());
     }
 
@@ -129,20 +129,20 @@ mod tests {
         let bad = error(400, "no");
         let mut refusals = Refusals::default();
         for _ in 1..SAME {
-            refusals.refused(jobs(1), &bad);
+            refusals.refused(jobs(1), &bad, false);
             assert!(!refusals.is_closed());
         }
-        refusals.refused(jobs(1), &error(400, "other words"));
+        refusals.refused(jobs(1), &error(400, "other words"), false);
         assert!(!refusals.is_closed());
         for _ in 0..SAME {
-            refusals.refused(jobs(1), &bad);
+            refusals.refused(jobs(1), &bad, false);
         }
         assert!(refusals.is_closed());
         // one that took something is open, however many bad files there are
         let mut refusals = Refusals::default();
         refusals.taken();
         for _ in 0..2 * SAME {
-            refusals.refused(jobs(1), &bad);
+            refusals.refused(jobs(1), &bad, false);
         }
         assert!(!refusals.is_closed());
     }
@@ -150,7 +150,11 @@ mod tests {
     #[test]
     fn a_missing_table_is_believed_at_once() {
         let mut refusals = Refusals::default();
-        let next = refusals.refused(jobs(1000), &error(404, "not found"));
+        let missing = error(404, "not found");
+        let next = refusals.refused(jobs(1000), &missing, true);
+        assert!(matches!(next, Next::Halves(..)), "of what?");
+        assert!(!refusals.is_closed());
+        let next = refusals.refused(jobs(1000), &missing, false);
         assert!(matches!(next, Next::Leave(jobs) if jobs.len() == 1000));
         assert!(refusals.is_closed());
     }

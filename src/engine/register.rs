@@ -1,6 +1,6 @@
 //! Adding stored files to their table: the one step that must never be repeated blindly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +8,16 @@ use jiff::Timestamp;
 
 use super::batch::{self, Outcome, Trouble, budget};
 use super::conflicts;
+use super::destinations::speaks_of_the_table;
+use super::patience::Concerns;
 use super::refusals::{Next, Refusals};
+use super::worker::signed;
 use super::{Recorded, Shared};
-use crate::job::{Job, Md5, ParkReason, RemoteId, State, Sums};
+use crate::job::{Job, JobId, Md5, ParkReason, RemoteId, State, Sums};
 use crate::redivis::{ApiError, RegisteredFile, Registration};
+
+/// For so long a temporary upload is sure to hold what was stored in it.
+const STORED_LASTS: Duration = Duration::from_hours(12);
 
 /// Registers stored jobs of one table, at most 1000, no two with the same remote name.
 ///
@@ -28,6 +34,7 @@ pub(super) async fn register(
     let Some(table) = jobs.first().map(|stored| stored.job.table.clone()) else {
         return Ok(outcome);
     };
+    let fresh = fresh(&jobs, shared.now());
     let mut batches = vec![jobs];
     while let Some(jobs) = batches.pop() {
         if outcome.trouble.is_some() || refusals.is_closed() {
@@ -57,7 +64,17 @@ pub(super) async fn register(
                         continue;
                     }
                 };
-                match refusals.refused(jobs, &error) {
+                let doubtful = jobs.iter().any(|job| !fresh.contains(&job.id));
+                if doubtful && jobs.len() == 1 && !speaks_of_the_table(&error) {
+                    // temporary uploads do not last, and after a long outage that is the likeliest
+                    // reason: it is sent once more, and if that was not it, the next registration says so
+                    let why = error.to_string();
+                    let renewed =
+                        batch::advance_and_note(&shared, jobs, &why, |_, state| state.renew());
+                    outcome.again.extend(renewed.await?);
+                    continue;
+                }
+                match refusals.refused(jobs, &error, doubtful) {
                     Next::Halves(first, second) => {
                         let recorded = |jobs: Vec<Job>| jobs.into_iter().map(Stored::recorded);
                         batches.extend([recorded(second).collect(), recorded(first).collect()]);
@@ -79,6 +96,8 @@ pub(super) struct Stored {
     pub job: Job,
     /// Its sums, if the journal does not have them yet.
     pub unrecorded: Option<Sums>,
+    /// When the last byte was stored, if this process saw it.
+    pub since: Option<Timestamp>,
 }
 
 impl Stored {
@@ -87,8 +106,21 @@ impl Stored {
         Self {
             job,
             unrecorded: None,
+            since: None,
         }
     }
+}
+
+/// Those whose bytes were stored so lately that they must still be there.
+fn fresh(jobs: &[Stored], now: Timestamp) -> HashSet<JobId> {
+    let is_fresh = |stored: &&Stored| {
+        let age = stored.since.map(|at| now.duration_since(at).abs());
+        age.is_some_and(|age| age < signed(STORED_LASTS))
+    };
+    jobs.iter()
+        .filter(is_fresh)
+        .map(|stored| stored.job.id)
+        .collect()
 }
 
 /// Records, in one commit, that the jobs are stored (W4) and about to be registered (W5).
@@ -160,14 +192,16 @@ async fn failed(
     };
     if !error.certainly_not_applied() {
         // it stays `registering`: the next claim looks at the listing first
-        outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
+        let back = batch::give_back(shared, jobs, &why, wait, Concerns::Everyone);
+        outcome.given_back(back.await?);
         return Ok(());
     }
     let jobs = withdraw(shared, jobs).await?;
     if matches!(outcome.trouble, Some(Trouble::Auth(_))) {
         outcome.kept.extend(jobs);
     } else {
-        outcome.given_back(batch::give_back(shared, jobs, &why, wait).await?);
+        let back = batch::give_back(shared, jobs, &why, wait, Concerns::Everyone);
+        outcome.given_back(back.await?);
     }
     Ok(())
 }
@@ -207,7 +241,7 @@ async fn settle(
         batch::park(shared, vec![job], ParkReason::RemoteDiffers, &why).await?;
     }
     let why = "the answer to the registration does not name it";
-    batch::give_back(shared, unknown, why, Duration::ZERO).await
+    batch::give_back(shared, unknown, why, Duration::ZERO, Concerns::These).await
 }
 
 /// Whether what the table has is the file that was read here.

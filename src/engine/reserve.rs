@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{self, Outcome, Trouble, budget};
+use super::patience::Concerns;
 use super::refusals::{Next, Refusals};
 use super::{Recorded, Shared};
 use crate::job::{Job, Reservation};
@@ -41,7 +42,7 @@ pub(super) async fn reserve(
             }
             Err(error @ ApiError::Refused { .. }) => {
                 outcome.answered = true;
-                match refusals.refused(jobs, &error) {
+                match refusals.refused(jobs, &error, false) {
                     Next::Halves(first, second) => batches.extend([second, first]),
                     Next::Noted => {}
                     Next::Leave(jobs) => outcome.kept.extend(jobs),
@@ -94,7 +95,8 @@ async fn failed(
         Some(Trouble::Pause(_, Some(wanted))) => *wanted,
         _ => delay,
     };
-    let until = batch::give_back(shared, jobs, &error.to_string(), wait).await?;
+    let until =
+        batch::give_back(shared, jobs, &error.to_string(), wait, Concerns::Everyone).await?;
     outcome.given_back(until);
     Ok(())
 }

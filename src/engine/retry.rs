@@ -31,6 +31,16 @@ pub(super) fn delay(retry: Retry, failures: u32, chance: f64) -> Duration {
         .mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
 
+/// How long to leave a server alone after so many failures in a row. As [`delay`], but at the cap exactly
+/// the cap: one request each time, so no more than one a cap; those who failed
+/// together were spread on the way up.
+pub(super) fn pause(retry: Retry, failures: u32, chance: f64) -> Duration {
+    if delay(retry, failures, 1.0) >= retry.max {
+        return retry.max;
+    }
+    delay(retry, failures, chance)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +65,11 @@ mod tests {
             assert_eq!(delay(RETRY, failures, 0.0), whole / 2);
             assert!(delay(RETRY, failures, 0.3) < whole);
         }
+    }
+
+    #[test]
+    fn a_server_is_left_alone_for_the_whole_cap() {
+        assert_eq!(pause(RETRY, 5, 0.0), delay(RETRY, 5, 0.0));
+        assert_eq!(pause(RETRY, 50, 0.0), RETRY.max);
     }
 }

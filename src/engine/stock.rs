@@ -59,14 +59,14 @@ impl Stock {
         }
     }
 
-    /// The next jobs to transfer together, if they take no more than `free` shares: a large one, or several
+    /// The next jobs to transfer together, at most so many, if they take no more than `free` shares: a large one, or several
     /// small ones. Empty when there is none, or when it pays to wait until more can begin together.
-    pub fn next_lot(&mut self, mut free: usize) -> Vec<Job> {
+    pub fn next_lot(&mut self, mut free: usize, most: usize) -> Vec<Job> {
         let mut lot = Vec::new();
         if free < MOST_IN_A_LOT / 2 && self.ready.len() > free {
             return lot;
         }
-        while lot.len() < MOST_IN_A_LOT {
+        while lot.len() < most {
             let fits = |job: &mut Job| {
                 let shares = shares(job.seen.size);
                 shares <= free && (shares < SHARES || lot.is_empty())
@@ -277,21 +277,36 @@ pub(super) mod tests {
         let medium = 64 * 1024;
         let jobs = [(1, 1 << 20), (2, 1), (3, medium), (4, 1), (5, 1 << 20)];
         stock.make_ready(jobs.map(|(id, size)| job(id, "a", "x", size)));
-        assert!(stock.next_lot(SHARES - 1).is_empty(), "in order");
-        assert_eq!(ids(&stock.next_lot(SHARES)), [1]);
-        assert_eq!(ids(&stock.next_lot(SHARES)), [2, 3, 4]);
-        assert_eq!(ids(&stock.next_lot(8 * SHARES)), [5]);
-        assert!(stock.next_lot(SHARES).is_empty());
+        assert!(
+            stock.next_lot(SHARES - 1, MOST_IN_A_LOT).is_empty(),
+            "in order"
+        );
+        assert_eq!(ids(&stock.next_lot(SHARES, MOST_IN_A_LOT)), [1]);
+        assert_eq!(ids(&stock.next_lot(SHARES, MOST_IN_A_LOT)), [2, 3, 4]);
+        assert_eq!(ids(&stock.next_lot(8 * SHARES, MOST_IN_A_LOT)), [5]);
+        assert!(stock.next_lot(SHARES, MOST_IN_A_LOT).is_empty());
     }
 
     #[test]
     fn small_files_begin_several_together() {
         let mut stock = Stock::default();
         stock.make_ready((0..20).map(|id| job(id, "a", "x", 1)));
-        assert!(stock.next_lot(MOST_IN_A_LOT / 2 - 1).is_empty(), "waits");
-        assert_eq!(stock.next_lot(MOST_IN_A_LOT / 2).len(), MOST_IN_A_LOT / 2);
-        assert_eq!(stock.next_lot(10).len(), 10);
-        assert_eq!(stock.next_lot(2).len(), 2, "the last ones do not wait");
+        assert!(
+            stock
+                .next_lot(MOST_IN_A_LOT / 2 - 1, MOST_IN_A_LOT)
+                .is_empty(),
+            "waits"
+        );
+        assert_eq!(
+            stock.next_lot(MOST_IN_A_LOT / 2, MOST_IN_A_LOT).len(),
+            MOST_IN_A_LOT / 2
+        );
+        assert_eq!(stock.next_lot(10, MOST_IN_A_LOT).len(), 10);
+        assert_eq!(
+            stock.next_lot(2, MOST_IN_A_LOT).len(),
+            2,
+            "the last ones do not wait"
+        );
     }
 
     #[test]
@@ -300,7 +315,7 @@ pub(super) mod tests {
         assert!(stock.runs_low(1));
         stock.make_ready([job(1, "a", "1", RESERVED_BYTES)]);
         assert!(!stock.runs_low(1000));
-        stock.next_lot(SHARES);
+        stock.next_lot(SHARES, MOST_IN_A_LOT);
         assert!(stock.runs_low(1000));
         stock.make_ready([job(2, "a", "2", 1)]);
         assert!(stock.runs_low(1));
@@ -348,7 +363,15 @@ pub(super) mod tests {
         };
         let unrecorded = Some(sums);
         let job = job(1, "a", "1", 1);
-        stock.store(Stored { job, unrecorded }, now);
+        let since = None;
+        stock.store(
+            Stored {
+                job,
+                unrecorded,
+                since,
+            },
+            now,
+        );
         stock.store(stored(2, "2"), now);
         assert!(
             stock.unrecorded(now, |_| true).is_empty(),

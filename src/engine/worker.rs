@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::patience::{self, Concerns};
 use super::{Recorded, Shared, retry};
 use crate::job::{IllegalMove, Job, ParkReason, State, StateName, Sums, printable};
 use crate::journal::{Entry, Hold, JournalError};
@@ -45,13 +46,13 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// Of a request without an answer.
-    pub fn of_lost(lost: &Lost) -> Self {
+    pub fn of_lost(lost: Lost) -> Self {
         if lost.exhausted {
             Self::Machine
-        } else if lost.reached {
+        } else if lost.source {
             Self::Own
         } else {
-            Self::UploadServer(lost.why.clone(), None)
+            Self::UploadServer(lost.why, None)
         }
     }
 }
@@ -147,9 +148,14 @@ impl Worker {
             self.make(step, Hold::Until(until), None, why).await?;
             return Ok(Left::Until(until, trouble));
         }
-        self.job.attempts = self.job.attempts.saturating_add(1);
-        let since = *self.job.failing_since.get_or_insert(now);
-        if now.duration_since(since) > signed(self.shared.retry.park_after) {
+        let concerns = match trouble {
+            // a server that takes nothing from anyone is no fault of this file
+            Trouble::UploadServer(..) if !self.shared.uploads.is_known_well() => Concerns::Everyone,
+            _ => Concerns::These,
+        };
+        patience::note_failure(&mut self.job, concerns, now);
+        if patience::is_over(&self.job, self.shared.retry.park_after, now) {
+            let since = self.job.failing_since.unwrap_or(now);
             let text = format!("no progress since {since}; the last failure: {why}");
             return self
                 .end(|state| state.park(ParkReason::GaveUp), &text)

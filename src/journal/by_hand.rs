@@ -90,6 +90,11 @@ impl Writer {
         !self.waiting.is_empty() || self.queue.recv_many(&mut self.waiting, 1).await > 0
     }
 
+    /// Rows that were changed since the journal was opened.
+    pub(crate) fn changes(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
     /// Commits all that waits, as the thread does. Returns whether the journal stays open.
     pub(crate) fn commit(&mut self) -> bool {
         while let Some(order) = (self.waiting.len() < GROUP)

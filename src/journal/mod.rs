@@ -32,6 +32,8 @@ mod by_hand;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use by_hand::Writer;
 pub use claim::Queue;
 pub use enqueue::NewJob;
 pub use health::{AccountState, DaemonRow, WatchRow};

@@ -10,6 +10,8 @@ const FIRST_RATE: f64 = 1.0;
 const FIRST_BURST: f64 = 50.0;
 /// The longer of the two windows that the documentation names, in seconds.
 const WINDOW: f64 = 100.0;
+/// Who has to wait waits at least this long: asking again at once would be a busy loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// Beyond this a limit is taken for a mistake.
 const HIGHEST_LIMIT: u64 = 100_000;
 
@@ -49,7 +51,9 @@ impl Budget {
             self.saved -= 1.0;
             return Ok(());
         }
-        Err(now + Duration::from_secs_f64((1.0 - self.saved) / self.rate))
+        // what is missing may be so little that it takes no time at all
+        let wait = Duration::from_secs_f64((1.0 - self.saved) / self.rate);
+        Err(now + wait.max(SHORTEST_WAIT))
     }
 
     /// Takes over what `X-RateLimit-Limit` and `X-RateLimit-Remaining` said.
@@ -137,6 +141,18 @@ mod tests {
             );
             let later = drain(&mut budget, start + seconds(10));
             assert_eq!(later, within_ten_seconds, "{limit:?} {remaining:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_to_wait_waits_a_moment_however_little_is_missing() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        drain(&mut budget, start);
+        for nanos in [999_999_998, 999_999_999] {
+            let now = start + Duration::from_nanos(nanos);
+            let at = budget.acquire(now).unwrap_err();
+            assert!(at >= now + SHORTEST_WAIT);
         }
     }
 

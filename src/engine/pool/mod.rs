@@ -4,6 +4,7 @@ mod starts;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -181,6 +182,7 @@ impl Pool {
                 () = stop.cancelled() => break,
                 _ = self.events.recv_many(&mut happened, AT_ONCE) => {}
                 _ = news.changed() => self.ask_again(Queue::Queued),
+                () = self.shared.uploads.answered.notified() => self.on_upload_server_well(),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -211,6 +213,7 @@ impl Pool {
                 self.on_destination(outcome.destination).await
             }
             Event::Transferred(carried) => {
+                self.pauses.upload_ended();
                 for (taken, left) in carried {
                     self.under_way.transferring -= taken;
                     self.on_transferred(left?);
@@ -254,11 +257,11 @@ impl Pool {
     fn on_transferred(&mut self, left: Left) {
         match left {
             Left::Stored(job, unrecorded) => {
-                self.pauses.uploads_are_well();
-                self.note(|condition| condition.upload_failures = 0);
+                self.on_upload_server_well();
                 let stored = Stored {
                     job: *job,
                     unrecorded,
+                    since: Some(self.shared.now()),
                 };
                 self.stock.store(stored, Instant::now());
             }
@@ -277,6 +280,11 @@ impl Pool {
         }
     }
 
+    fn on_upload_server_well(&mut self) {
+        self.pauses.uploads_are_well();
+        self.note(|condition| condition.upload_failures = 0);
+    }
+
     fn on_upload_trouble(&mut self, why: String, wanted: Option<Duration>) {
         let now = Instant::now();
         // uploads that were in flight together fail together, and count once
@@ -287,8 +295,9 @@ impl Pool {
             });
         }
         let failures = self.condition.borrow().upload_failures;
-        let delay = self.delay(failures).max(wanted.unwrap_or_default());
+        let delay = self.pause(failures).max(wanted.unwrap_or_default());
         self.pauses.pause_uploads(now + delay);
+        self.shared.uploads.ails.store(true, Ordering::Relaxed);
     }
 
     fn store(&mut self, jobs: impl IntoIterator<Item = Job>) {
@@ -304,6 +313,7 @@ impl Pool {
         answered: bool,
         trouble: Option<batch::Trouble>,
     ) -> Recorded<()> {
+        self.pauses.call_ended();
         if let Some(at) = until {
             self.wake_at(at);
         }
@@ -332,7 +342,7 @@ impl Pool {
                     });
                 }
                 let failures = self.condition.borrow().api_failures;
-                let delay = self.delay(failures).max(wanted.unwrap_or_default());
+                let delay = self.pause(failures).max(wanted.unwrap_or_default());
                 tracing::warn!(why, ?delay, failures, "no calls to Redivis for a while");
                 self.pauses.pause_api(now + delay);
             }
@@ -422,6 +432,11 @@ impl Pool {
             return usize::MAX;
         }
         on_the_way + self.stock.queued.len()
+    }
+
+    /// How long to leave a server alone.
+    fn pause(&self, failures: u32) -> Duration {
+        retry::pause(self.shared.retry, failures, self.shared.chance())
     }
 
     fn delay(&self, failures: u32) -> Duration {

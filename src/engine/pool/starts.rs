@@ -202,7 +202,13 @@ impl Pool {
         let mut stale = Vec::new();
         while self.pauses.may_upload(Instant::now()) {
             let free = self.capacity().saturating_sub(self.under_way.transferring);
-            let mut lot = self.stock.next_lot(free);
+            let most = if self.pauses.uploads_ail() {
+                // one finds out whether they are well again
+                1
+            } else {
+                stock::MOST_IN_A_LOT
+            };
+            let mut lot = self.stock.next_lot(free, most);
             if lot.is_empty() {
                 break;
             }
@@ -219,6 +225,7 @@ impl Pool {
     fn start_lot(&mut self, lot: Vec<Job>, stop: CancellationToken) {
         let taken: usize = lot.iter().map(|job| stock::shares(job.seen.size)).sum();
         self.under_way.transferring += taken;
+        self.pauses.uploading();
         let (shared, report) = (self.shared.clone(), self.report.clone());
         self.watch_over(async move {
             let mut carried = pin!(lot::carry(shared, lot));

@@ -1,0 +1,134 @@
+//! The engine's [`Remote`]: its calls, put in the server's words and back.
+
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::far::{Far, PLACES, number};
+use super::server::{Row, Server};
+use crate::engine::remote::{Called, Remote};
+use crate::job::{ByteOffset, Md5, RemoteId, SessionUrl, TempUploadId, TempUrl};
+use crate::redivis::{
+    Bearer, RegisteredFile, Registration, RemoteFile, Reply, TempUpload, TempUploadRequest,
+    UploadBody,
+};
+
+fn registered(row: Row) -> RegisteredFile {
+    RegisteredFile {
+        id: RemoteId::new(row.id),
+        name: row.name,
+        size: row.size,
+        md5: Md5(row.md5),
+    }
+}
+
+fn listed(row: Row) -> RemoteFile {
+    RemoteFile {
+        id: RemoteId::new(row.id),
+        name: row.name,
+        size: row.size,
+        md5: Md5(row.md5),
+        added_at: Timestamp::from_millisecond(row.added_at).ok(),
+    }
+}
+
+impl Remote for Far {
+    fn acquire(&self, now: Instant) -> Result<(), Instant> {
+        self.budget.lock().unwrap().acquire(now)
+    }
+
+    fn set_token(&self, _token: Bearer) {
+        // its text is nobody's business; the credential was read just before
+        let credential = self.world.now().credential;
+        *self.token.lock().unwrap() = credential;
+    }
+
+    fn create_temp_uploads<'a>(
+        &'a self,
+        table: &'a str,
+        wanted: &'a [TempUploadRequest],
+    ) -> Called<'a, Vec<TempUpload>> {
+        let sizes: Vec<_> = wanted.iter().map(|one| (one.size, one.resumable)).collect();
+        let what = format!("reserve {table} {sizes:?}");
+        let of = table.to_owned();
+        Box::pin(async move {
+            let work = move |server: &mut Server, now| server.create(&of, &sizes, now);
+            let places = self.call(what, work).await?;
+            let given = wanted.iter().zip(places).map(|(wanted, place)| TempUpload {
+                id: TempUploadId::new(place.to_string()),
+                url: TempUrl::new(format!("{PLACES}{place}")),
+                size: wanted.size,
+                resumable: wanted.resumable,
+            });
+            Ok(given.collect())
+        })
+    }
+
+    fn register_files<'a>(
+        &'a self,
+        table: &'a str,
+        files: &'a [Registration],
+    ) -> Called<'a, Vec<RegisteredFile>> {
+        let files: Vec<_> = files
+            .iter()
+            .filter_map(|file| Some((file.name.clone(), number(file.temp.as_str())?)))
+            .collect();
+        let what = format!("register {table} {files:?}");
+        let of = table.to_owned();
+        Box::pin(async move {
+            let work = move |server: &mut Server, now| server.register(&of, &files, now);
+            let rows = self.call(what, work).await?;
+            Ok(rows.into_iter().map(registered).collect())
+        })
+    }
+
+    fn list_files<'a>(
+        &'a self,
+        table: &'a str,
+        wanted: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Called<'a, Vec<RemoteFile>> {
+        let of = table.to_owned();
+        Box::pin(async move {
+            let work = move |server: &mut Server, now| Ok(server.list(&of, now));
+            let rows = self.call(format!("list {table}"), work).await?;
+            let rows = rows.into_iter().filter(|row| wanted(&row.name));
+            Ok(rows.map(listed).collect())
+        })
+    }
+
+    fn put_whole<'a>(&'a self, url: &'a TempUrl, body: UploadBody) -> BoxFuture<'a, Reply> {
+        let what = format!("put {}", body.len);
+        let work = |server: &mut Server, place, bytes: &[u8], storing, now| {
+            server.put(place, bytes, storing, now)
+        };
+        Box::pin(self.upload(url.expose(), what, body, work))
+    }
+
+    fn start_session<'a>(&'a self, url: &'a TempUrl, size: u64) -> BoxFuture<'a, Reply> {
+        let work =
+            move |server: &mut Server, place, _: &[u8], _, now| server.start(place, size, now);
+        let what = format!("start {size}");
+        Box::pin(self.upload(url.expose(), what, UploadBody::whole(""), work))
+    }
+
+    fn query<'a>(&'a self, session: &'a SessionUrl, size: u64) -> BoxFuture<'a, Reply> {
+        let work = |server: &mut Server, session, _: &[u8], _, now| server.query(session, now);
+        let what = format!("query {size}");
+        Box::pin(self.upload(session.expose(), what, UploadBody::whole(""), work))
+    }
+
+    fn put_chunk<'a>(
+        &'a self,
+        session: &'a SessionUrl,
+        first: ByteOffset,
+        body: UploadBody,
+        size: u64,
+    ) -> BoxFuture<'a, Reply> {
+        let what = format!("chunk {first}+{} of {size}", body.len);
+        let work = move |server: &mut Server, session, bytes: &[u8], storing, now| {
+            server.chunk(session, first.get(), bytes, storing, now)
+        };
+        Box::pin(self.upload(session.expose(), what, body, work))
+    }
+}

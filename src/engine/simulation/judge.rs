@@ -1,0 +1,119 @@
+//! The judgement. What the server lists decides, not what the journal says.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::server::Row;
+use super::user::Users;
+use super::world::{Content, Inside};
+use crate::job::{ParkReason, State};
+use crate::journal::{Filter, JobRow, Reader};
+
+/// All jobs of a journal.
+pub(super) fn jobs(journal: &Path) -> Vec<JobRow> {
+    let mut jobs = Vec::new();
+    let reader = Reader::open(journal).expect("the journal is there");
+    let each = |job| {
+        jobs.push(job);
+        true
+    };
+    reader.jobs(&Filter::default(), each).unwrap();
+    jobs
+}
+
+/// Whether a parked file may be parked: something happened that leads there.
+pub(super) fn excuse(world: &mut Inside, jobs: &[JobRow]) {
+    let mut unexcused = Vec::new();
+    for row in jobs {
+        let State::Parked(reason, _) = &row.job.state else {
+            continue;
+        };
+        let excused = match reason {
+            ParkReason::RemoteDiffers => is_damaged(world, &row.job.table, &row.job.remote_name),
+            reason => world.weather.excuses.contains(reason.code()),
+        };
+        if !excused {
+            let why = row.error.clone().unwrap_or_default();
+            let name = &row.job.remote_name;
+            unexcused.push(format!("{name} is parked ({reason}) for no reason: {why}"));
+        }
+    }
+    for what in unexcused {
+        world.violation(what);
+    }
+}
+
+fn is_damaged(world: &Inside, table: &str, name: &str) -> bool {
+    let rows = world.server.tables.get(table).map(|table| &table.rows);
+    rows.into_iter()
+        .flatten()
+        .any(|row| row.damaged && row.name == name)
+}
+
+/// The four zeros: nothing lost, nothing twice, nothing mixed, nothing stuck.
+pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
+    let mut wrong = Vec::new();
+    let mut counts: HashMap<Content, usize> = HashMap::new();
+    for (table, held) in &world.server.tables {
+        for row in held.rows.iter().filter(|row| !row.damaged) {
+            let content = (table.clone(), row.name.clone(), row.size, row.md5);
+            *counts.entry(content).or_default() += 1;
+        }
+    }
+    for (content, count) in &counts {
+        let name = &content.1;
+        match world.whole.get(content).map(HashSet::len) {
+            None => wrong.push(format!("MIXED: {name} was never whole as it is listed")),
+            Some(offered) if *count > offered => wrong.push(format!(
+                "DUPLICATED: {name} is listed {count} times, and was there {offered} times"
+            )),
+            Some(_) => {}
+        }
+    }
+    for ((watch, path), dropped) in &users.files {
+        let content = users.content(*watch, path, dropped);
+        if !counts.contains_key(&content) && !is_damaged(world, &content.0, &content.1) {
+            let path = path.display();
+            wrong.push(format!("LOST: w{watch}/{path} is not in {}", content.0));
+        }
+    }
+    for row in jobs {
+        let name = &row.job.remote_name;
+        match &row.job.state {
+            State::Done(..) if !is_proven(world, row) => {
+                wrong.push(format!("UNPROVEN: {name} is done, and not in its table"));
+            }
+            State::Parked(ParkReason::RemoteDiffers, _) => {}
+            State::Parked(reason, _) => {
+                let why = row.error.clone().unwrap_or_default();
+                wrong.push(format!("STUCK: {name} stays parked ({reason}): {why}"));
+            }
+            state if !state.name().is_final() => {
+                wrong.push(format!("STUCK: {name} stays {}", state.name()));
+            }
+            _ => {}
+        }
+    }
+    // the order of a HashMap is nobody's
+    wrong.sort();
+    for what in wrong {
+        world.violation(what);
+    }
+}
+
+/// Whether the table has, under the id that the journal names, what the journal says.
+fn is_proven(world: &Inside, row: &JobRow) -> bool {
+    let State::Done(id, sums) = &row.job.state else {
+        return false;
+    };
+    let same = |listed: &&Row| {
+        let md5 = sums.md5.is_none_or(|md5| md5.0 == listed.md5);
+        listed.id == id.as_str()
+            && listed.name == row.job.remote_name
+            && listed.size == row.job.seen.size
+            && md5
+            && !listed.damaged
+    };
+    let rows = world.server.tables.get(&row.job.table);
+    rows.is_some_and(|table| table.rows.iter().find(same).is_some())
+}
