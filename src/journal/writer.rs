@@ -293,7 +293,7 @@ impl Writer {
             let _ = crashes::release(&self.connection);
         }
         // leaves a small WAL behind; a failure here loses nothing
-        let leave = "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;";
+        let leave = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
         if let Err(error) = self.connection.execute_batch(leave) {
             tracing::warn!(%error, "the journal's WAL could not be written back; the next start does it");
             let _ = open::leave_wal(&self.connection, true);
