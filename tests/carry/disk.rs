@@ -204,14 +204,14 @@ fn a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed() {
 
 // ---- failing
 
-/// `run --once` in which the `nth` sync of each thread fails, and all others work. (The first one of all is
-/// that of the folder in which the database is made; SQLite does not ask how that went.)
+/// `run --once` in which the `nth` sync of each thread fails, and all others work. (How the sync of a folder
+/// went, in which it has made a file, SQLite does not ask.)
 fn run_with_a_failing_sync(lab: &Lab, nth: u32) -> crate::process::Ended {
     let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
     let inner = lab.command(&["run", "--once"]);
     let mut command = Command::new("strace");
     command
-        .args(["-f", "-qq", "-o"])
+        .args(["-f", "-y", "-qq", "-o"])
         .arg(lab.elsewhere("trace"))
         .args([
             "-e",
@@ -259,13 +259,12 @@ fn a_sync_that_fails_once_ends_the_daemon_and_the_next_one_reads_the_journal_aga
             break;
         }
         let after = trace.rsplit("INJECTED").next().unwrap_or_default();
+        let of_a_file = |line: &&str| line.contains("INJECTED") && line.contains("journal.db");
         if ended.code == Some(0) {
-            // the last act, at which nothing can be lost any more
-            assert!(
-                ended.said.contains("the next start does it"),
-                "sync {nth}: {}\n{trace}",
-                ended.said
-            );
+            // of the folder alone; or in the last act, at which nothing can be lost any more
+            let is_last = ended.said.contains("the next start does it");
+            let files = trace.lines().filter(of_a_file).count();
+            assert!(is_last || files == 0, "sync {nth}: {trace} {}", ended.said);
         } else {
             assert_eq!(ended.code, Some(74), "sync {nth}: {}", ended.said);
             let says_why = ["I/O error", "`wal` is needed"];
@@ -283,6 +282,37 @@ fn a_sync_that_fails_once_ends_the_daemon_and_the_next_one_reads_the_journal_aga
         nth += 1;
     }
     assert!(failed >= 8, "{failed} of {nth}");
+}
+
+// ---- elsewhere
+
+#[test]
+fn a_journal_on_a_network_file_system_is_refused() {
+    let lab = Lab::new();
+    lab.drop_file("a", 10, 1);
+    lab.make_state_folder();
+    let inner = lab.command(&["run", "--once"]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/carry/fuse.py");
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "python3", script])
+        .arg(folder(&lab))
+        .arg(PROGRAM)
+        .args(inner.get_args())
+        .output();
+    let output = match output {
+        Ok(output) if output.stdout.starts_with(b"mounted") => output,
+        other => {
+            eprintln!("skipped: {other:?}");
+            return;
+        }
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(74), "{said}");
+    let path = lab.journal.display().to_string();
+    for words in [&*path, "would be on FUSE", "on a disk of this machine"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(lab.report().requests(Call::TempUploads), 0);
 }
 
 // ---- damaged, gone
