@@ -148,7 +148,7 @@ fn may_be_ours(error: &ApiError) -> bool {
 }
 
 /// Whether a refusal says that the temporary upload is no more.
-fn is_upload_gone(error: &ApiError) -> bool {
+pub(super) fn is_upload_gone(error: &ApiError) -> bool {
     says(error, &["temp upload", "tempupload", "temporary upload"])
         && says(
             error,
@@ -164,10 +164,8 @@ fn is_upload_gone(error: &ApiError) -> bool {
 }
 
 fn says(error: &ApiError, words: &[&str]) -> bool {
-    let ApiError::Refused { text, .. } = error else {
-        return false;
-    };
-    let text = text.to_lowercase();
+    // its code speaks too
+    let text = error.to_string().to_lowercase();
     words.iter().any(|words| text.contains(words))
 }
 

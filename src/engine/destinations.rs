@@ -30,10 +30,7 @@ pub(super) fn names_the_table(error: &ApiError) -> bool {
 
 /// Whether a refusal seems to be about the table. (A file's name can hold such words too.)
 pub(super) fn speaks_of_the_table(error: &ApiError) -> bool {
-    let ApiError::Refused { text, .. } = error else {
-        return false;
-    };
-    let text = text.to_lowercase();
+    let text = error.to_string().to_lowercase();
     ABOUT_THE_TABLE.iter().any(|words| text.contains(words))
 }
 

@@ -64,7 +64,8 @@ pub(super) async fn register(
                         continue;
                     }
                 };
-                let doubtful = jobs.iter().any(|job| !fresh.contains(&job.id));
+                let doubtful = conflicts::is_upload_gone(&error)
+                    || jobs.iter().any(|job| !fresh.contains(&job.id));
                 if doubtful && jobs.len() == 1 && !speaks_of_the_table(&error) {
                     // temporary uploads do not last, and after a long outage that is the likeliest
                     // reason: it is sent once more, and if that was not it, the next registration says so

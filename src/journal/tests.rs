@@ -254,6 +254,36 @@ fn ways() -> Vec<Vec<State>> {
 }
 
 #[test]
+fn a_wrong_clock_keeps_nobody_waiting_for_years() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1), ("b", 1)]);
+    let mut jobs = claim(&bench.journal(), Queue::Queued);
+    let far = now() + SignedDuration::from_hours(24 * 365 * 30);
+    let soon = now() + SignedDuration::from_mins(4);
+    for (job, at) in [(jobs.remove(0), far), (jobs.remove(0), soon)] {
+        record(&bench.journal(), StateName::Queued, job, Hold::Until(at)).unwrap();
+    }
+    assert!(block(bench.journal().mend_waits(now())).unwrap());
+    let free: Vec<_> = claim(&bench.journal(), Queue::Queued);
+    assert_eq!(free.len(), 1, "the other one waits as it should");
+    assert_eq!(free[0].remote_name, "a");
+    assert!(!block(bench.journal().mend_waits(now())).unwrap());
+}
+
+#[test]
+fn jobs_of_a_watch_that_is_no_more_are_parked_until_it_is_again() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1), ("b", 1)]);
+    let begin = |watches| block(bench.journal().begin("1", watches, now())).unwrap();
+    let mine = || vec![(watch(), "/w".into(), "t".to_owned())];
+    begin(Vec::new());
+    let states = || -> Vec<_> { bench.jobs().iter().map(|job| job.state.name()).collect() };
+    assert_eq!(states(), [StateName::Parked, StateName::Parked]);
+    begin(mine());
+    assert_eq!(states(), [StateName::Queued, StateName::Queued]);
+}
+
+#[test]
 fn every_state_reads_back_as_it_was_written() {
     for way in ways() {
         let bench = Bench::new();

@@ -279,6 +279,44 @@ fn a_registration_whose_answer_is_lost_is_found_in_the_listing_and_not_repeated(
 }
 
 #[test]
+fn a_registration_that_is_refused_because_of_what_is_there_adopts_it_or_says_so() {
+    let exists = || {
+        let said = r#"{"error": "conflict", "error_description": "the file already exists"}"#;
+        Answer::status(409).body(said)
+    };
+    let refused = |answer| vec![Fault::new(Call::RawFiles, Action::Answer(answer))];
+    hold(vec![
+        (
+            "ours, whose answer was a refusal",
+            refused(exists().when(When::AfterPerforming)),
+            adopted,
+        ),
+        (
+            "the stored bytes are gone, it says of three files",
+            refused(Answer::status(404).body(r#"{"error": "the temp upload has expired"}"#)),
+            any,
+        ),
+    ]);
+    // somebody else's, and the table takes no second one
+    let lab = Lab::new();
+    lab.drop_file("a", 1_000, 1);
+    lab.carry_all();
+    let there = lab.registered();
+    std::fs::remove_file(lab.path("a")).unwrap();
+    lab.forget_everything();
+    lab.drop_file("a", 1_000, 2);
+    lab.script(refused(exists().when(When::AfterBody)));
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(3), "{}", ended.said);
+    let job = lab.job("a");
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&"parked".into(), &"conflict".into())
+    );
+    lab.expect(there);
+}
+
+#[test]
 fn a_registration_that_must_wait_is_made_later() {
     hold(vec![(
         "429",

@@ -141,6 +141,11 @@ settle = "100ms"
         DirBuilder::new().mode(0o700).create(folder).unwrap();
     }
 
+    /// As on a machine that has never run it: the journal is gone.
+    pub fn forget_everything(&self) {
+        fs::remove_dir_all(self.journal.parent().unwrap()).unwrap();
+    }
+
     /// A path that no one watches.
     pub fn elsewhere(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

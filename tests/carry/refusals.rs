@@ -69,6 +69,34 @@ fn a_refused_token_costs_nothing_and_the_right_one_goes_on() {
 }
 
 #[test]
+fn a_reload_with_a_mistake_or_without_a_token_keeps_the_old_configuration() {
+    let lab = Lab::new();
+    let mut wanted = vec![lab.drop_file("a", 1_000, 1)];
+    let daemon = lab.start(&["run"]);
+    wait_until("the first file is done", || lab.total("done") == 1);
+    let good = fs::read_to_string(&lab.config).unwrap();
+    let times = |text: &str| daemon.said().matches(text).count();
+
+    fs::write(&lab.config, format!("{good}colour = \"red\"\n")).unwrap();
+    daemon.reload();
+    wait_until("the mistake is told", || {
+        times("the configuration was not reloaded") == 1
+    });
+    assert!(daemon.said().contains("colour"), "{}", daemon.said());
+
+    fs::write(&lab.config, good).unwrap();
+    fs::rename(&lab.token, lab.elsewhere("hidden")).unwrap();
+    daemon.reload();
+    wait_until("the missing token is told", || {
+        times("the configuration was not reloaded") == 2
+    });
+    wanted.push(lab.drop_file("b", 1_000, 2));
+    wait_until("it goes on all the same", || lab.total("done") == 2);
+    assert_eq!(daemon.terminate().code, Some(0));
+    lab.expect(wanted);
+}
+
+#[test]
 fn without_a_token_nothing_begins() {
     let lab = Lab::new();
     lab.drop_file("a", 10, 1);

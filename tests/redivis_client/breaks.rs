@@ -1,5 +1,6 @@
 //! What stops on the way: refused, reset, silent, stalled, slow.
 
+use std::io::Write as _;
 use std::net::{Shutdown, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +23,31 @@ async fn nobody_at_the_other_end_means_nothing_was_sent() {
     assert!(error.to_string().contains("refused"), "{error}");
     let lost = lost(client.put_whole(&server.temp(), zeros(5)).await);
     assert!(!lost.reached && !lost.stalled && !lost.source, "{lost:?}");
+}
+
+#[tokio::test]
+async fn who_cannot_speak_tls_or_has_no_address_gets_nothing() {
+    // something else answers on the port
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in other.incoming() {
+            let _ = stream
+                .unwrap()
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let mut server = Server::saying("");
+    // `.invalid` never resolves
+    for url in [
+        format!("https://{address}"),
+        "https://redivis.invalid".to_owned(),
+    ] {
+        server.url = url;
+        let error = failed(server.client().register_files("a.b.c", &file()).await);
+        assert!(matches!(error, ApiError::NotReached { .. }), "{error}");
+        assert!(error.certainly_not_applied());
+    }
 }
 
 #[tokio::test]
