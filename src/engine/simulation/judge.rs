@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::server::Row;
 use super::user::Users;
-use super::world::{Content, Inside};
+use super::world::{Content, Inside, Version};
 use crate::job::{ParkReason, State};
 use crate::journal::{Filter, JobRow, Reader};
 
@@ -53,6 +53,7 @@ fn is_damaged(world: &Inside, table: &str, name: &str) -> bool {
 /// The four zeros: nothing lost, nothing twice, nothing mixed, nothing stuck.
 pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
     let mut wrong = Vec::new();
+    let wanted = wanted(jobs);
     let mut counts: HashMap<Content, usize> = HashMap::new();
     for (table, held) in &world.server.tables {
         for row in held.rows.iter().filter(|row| !row.damaged) {
@@ -62,12 +63,15 @@ pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
     }
     for (content, count) in &counts {
         let name = &content.1;
-        match world.whole.get(content).map(HashSet::len) {
-            None => wrong.push(format!("MIXED: {name} was never whole as it is listed")),
-            Some(offered) if *count > offered => wrong.push(format!(
-                "DUPLICATED: {name} is listed {count} times, and was there {offered} times"
-            )),
-            Some(_) => {}
+        let Some(versions) = world.whole.get(content) else {
+            wrong.push(format!("MIXED: {name} was never whole as it is listed"));
+            continue;
+        };
+        let wanted = versions.intersection(&wanted).count();
+        if *count > wanted {
+            wrong.push(format!(
+                "DUPLICATED: {name} is listed {count} times, and was wanted {wanted} times"
+            ));
         }
     }
     for ((watch, path), dropped) in &users.files {
@@ -99,6 +103,19 @@ pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
     for what in wrong {
         world.violation(what);
     }
+}
+
+/// The versions that may be in a table: those of jobs that were not dropped on the way.
+fn wanted(jobs: &[JobRow]) -> HashSet<Version> {
+    let dropped = |state: &State| matches!(state, State::Superseded | State::Missing);
+    let wanted = jobs.iter().filter(|row| !dropped(&row.job.state));
+    wanted
+        .map(|row| {
+            let watch = row.job.watch.as_str().trim_start_matches('w');
+            let index = watch.parse().expect("watches are numbered");
+            (index, row.job.path.clone(), row.job.seen)
+        })
+        .collect()
 }
 
 /// Whether the table has, under the id that the journal names, what the journal says.

@@ -38,7 +38,7 @@
 //! # What must hold
 //!
 //! *Lost*: a file that lies there in the end is listed with its size and md5. *Duplicated*: a content is listed
-//! more often than versions of it were found. *Mixed*: something is listed that never lay there whole. *Stuck*:
+//! more often than versions of it were found and not superseded. *Mixed*: something is listed that never lay there whole. *Stuck*:
 //! a job that does not end, or is parked without a reason in the script, or does not recover when a person
 //! starts the daemon again. Besides: no two requests at a time to one address, no chunk that skips bytes,
 //! nothing registered before it was stored, and nothing "done" that the table does not have.

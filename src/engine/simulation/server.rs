@@ -181,6 +181,11 @@ impl Server {
                 self.misdeeds.push(what);
                 return Err(Refusal(400, "the temporary upload is empty"));
             }
+            let told = self.habits.says_crc32c || self.habits.says_md5;
+            if told && temp.object.as_ref().is_some_and(|object| object.damaged) {
+                let what = format!("{name} was registered although its hash told of the damage");
+                self.misdeeds.push(what);
+            }
             if temp.registered && !self.habits.registers_again {
                 return Err(Refusal(400, "a temporary upload was already used"));
             }
@@ -319,7 +324,7 @@ impl Server {
         if is_full {
             return self.how_far(session, false, now);
         }
-        let says_200 = self.habits.says_200 && !is_last;
+        let says_200 = self.habits.says_200 && !is_last && storing != Storing::Short;
         Said {
             status: if says_200 { 200 } else { 308 },
             ..self.how_far(session, false, now)
