@@ -46,6 +46,9 @@ CREATE TABLE new_jobs (
     -- registering
     intent          INTEGER CHECK (intent > 0),
     intended_at     INTEGER,
+    -- since when the table is known not to list it: which start of the machine, milliseconds since
+    absent_boot     TEXT,
+    absent_awake    INTEGER,
 
     remote_id       TEXT,
     reason          TEXT,
@@ -80,6 +83,8 @@ CREATE TABLE new_jobs (
     CHECK (crc32c IS NOT NULL OR NOT (state = 'uploaded' OR state = 'registering' OR state = 'registered'
         OR state = 'done')),
     CHECK ((intent IS NULL) = (intended_at IS NULL)),
+    CHECK ((absent_boot IS NULL) = (absent_awake IS NULL)),
+    CHECK (absent_boot IS NULL OR intent IS NOT NULL),
     CHECK (intent IS NOT NULL OR state <> 'registering'),
     CHECK (intent IS NULL OR state IN ('registering', 'parked')),
     CHECK ((state IN ('registered', 'done')) = (remote_id IS NOT NULL)),

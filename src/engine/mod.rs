@@ -57,7 +57,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::{Config, OnConflict, Retry, Transfer};
-use crate::job::{JobId, Moment, WatchName};
+use crate::job::{Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
 
@@ -87,8 +87,6 @@ struct Shared {
     /// One more holder for each file that is streamed.
     streams: Arc<()>,
     uploads: UploadServer,
-    /// Since when jobs of unknown registration are known not to be listed.
-    absent: Mutex<HashMap<JobId, Instant>>,
 }
 
 /// What those who send tell the loop about the upload server.
@@ -162,7 +160,6 @@ impl Shared {
             sent: AtomicU64::new(0),
             streams: Arc::new(()),
             uploads: UploadServer::default(),
-            absent: Mutex::default(),
         }
     }
 

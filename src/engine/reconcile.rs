@@ -1,17 +1,15 @@
 //! A registration whose answer is not known: the table's own listing is asked.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::batch::{self, Destination, Outcome, Trouble, budget};
 use super::patience::Concerns;
 use super::register::{adopt, is_ours};
 use super::worker::signed;
 use super::{Recorded, Shared};
-use crate::job::{Job, JobId, State};
+use crate::job::{Awake, Job, State};
 use crate::redivis::{REQUEST_TIMEOUT, RemoteFile};
 
 /// A request that was on its way when its answer was lost may still arrive for this long; only a
@@ -32,7 +30,7 @@ pub(super) async fn reconcile(
     let Some(table) = jobs.first().map(|job| job.table.clone()) else {
         return Ok(Outcome::default());
     };
-    let asked_at = Instant::now();
+    let asked = shared.moment().awake;
     let names: HashSet<String> = jobs.iter().map(|job| job.remote_name.clone()).collect();
     budget(&shared).await;
     match shared
@@ -40,7 +38,7 @@ pub(super) async fn reconcile(
         .list_files(&table, &|name| names.contains(name))
         .await
     {
-        Ok(listed) => sort(&shared, jobs, listed, asked_at).await,
+        Ok(listed) => sort(&shared, jobs, listed, asked).await,
         Err(error) => {
             let trouble = Trouble::of(&error);
             let why = format!("the table's listing could not be read: {error}");
@@ -71,14 +69,14 @@ async fn sort(
     shared: &Shared,
     jobs: Vec<Job>,
     listed: Vec<RemoteFile>,
-    asked_at: Instant,
+    asked: Option<Awake>,
 ) -> Recorded<Outcome> {
     let mut by_name: HashMap<String, Vec<RemoteFile>> = HashMap::new();
     for file in listed {
         by_name.entry(file.name.clone()).or_default().push(file);
     }
     let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
-    for job in jobs {
+    for mut job in jobs {
         let rows = by_name.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
         let mut ours = rows.iter().filter(|file| is_this(&job, file));
         match (ours.next(), ours.count()) {
@@ -86,10 +84,9 @@ async fn sort(
                 if others > 0 {
                     tracing::warn!(job = %job.id, name = ?job.remote_name, others, "the table lists the same file more than once; nothing is deleted");
                 }
-                shared.absences().remove(&job.id);
                 found.push((job, row.id.clone()));
             }
-            (None, _) if shared.cannot_arrive(&job, asked_at) => absent.push(job),
+            (None, _) if cannot_arrive(&mut job, asked.as_ref()) => absent.push(job),
             (None, _) => open.push(job),
         }
     }
@@ -123,21 +120,19 @@ fn is_this(job: &Job, row: &RemoteFile) -> bool {
     is_ours(job, row.size, row.md5) && (job.state.md5().is_some() || is_new())
 }
 
-impl Shared {
-    /// Whether the request cannot arrive any more: a listing that was asked for long after an
-    /// earlier one still does not have it. Clocks may jump, and the age of the intent with them; what
-    /// was measured since this process first looked is certain.
-    fn cannot_arrive(&self, job: &Job, asked_at: Instant) -> bool {
-        let mut absences = self.absences();
-        let since = *absences.entry(job.id).or_insert(asked_at);
-        let certain = asked_at.duration_since(since) >= MAY_STILL_ARRIVE;
-        if certain {
-            absences.remove(&job.id);
-        }
-        certain
+/// Whether the request cannot arrive any more: a listing that was asked for long after an earlier one still
+/// does not have it. The time of day may jump, and the age of the intent with it; this clock is never set.
+/// The first absence is noted in the job.
+fn cannot_arrive(job: &mut Job, asked: Option<&Awake>) -> bool {
+    let State::Registering(intent) = &mut job.state else {
+        return false;
+    };
+    let Some(asked) = asked else {
+        return false;
+    };
+    let age = intent.absent.as_ref().and_then(|since| since.age(asked));
+    if age.is_none() {
+        intent.absent = Some(asked.clone());
     }
-
-    fn absences(&self) -> MutexGuard<'_, HashMap<JobId, Instant>> {
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    age.is_some_and(|age| age >= MAY_STILL_ARRIVE)
 }

@@ -49,15 +49,23 @@ pub fn this_moment() -> Moment {
 }
 
 fn awake() -> Option<Awake> {
-    static BOOT: LazyLock<Option<String>> = LazyLock::new(|| {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(boot.trim().to_owned())
+    static BOOT: LazyLock<String> = LazyLock::new(|| {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        // where /proc is hidden, only this process is known to be of the same start as itself
+        let process = || {
+            format!(
+                "{} {}",
+                std::process::id(),
+                Timestamp::now().as_nanosecond()
+            )
+        };
+        boot.map_or_else(|_| process(), |boot| boot.trim().to_owned())
     });
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).ok()?;
     let millis = u64::try_from(now.tv_nsec / 1_000_000).ok()?;
     Some(Awake {
-        boot: BOOT.clone()?,
+        boot: BOOT.clone(),
         millis: seconds * 1000 + millis,
     })
 }

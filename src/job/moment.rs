@@ -23,6 +23,14 @@ pub struct Awake {
     pub millis: u64,
 }
 
+impl Awake {
+    /// How long ago this was, if the machine was not started again since.
+    pub fn age(&self, now: &Self) -> Option<Duration> {
+        let same = self.boot == now.boot;
+        same.then(|| Duration::from_millis(now.millis.saturating_sub(self.millis)))
+    }
+}
+
 impl Moment {
     /// A moment of which only the time of day is known.
     pub const fn at(at: Timestamp) -> Self {
@@ -32,12 +40,10 @@ impl Moment {
     /// How long before `now` this was: by the clock that is never set while the machine was not started
     /// again, else by the time of day. Zero for what seems to lie in the future.
     pub fn age(&self, now: &Self) -> Duration {
-        match (&self.awake, &now.awake) {
-            (Some(then), Some(now)) if then.boot == now.boot => {
-                Duration::from_millis(now.millis.saturating_sub(then.millis))
-            }
-            _ => Duration::try_from(now.at.duration_since(self.at)).unwrap_or_default(),
-        }
+        let awake = self.awake.as_ref().zip(now.awake.as_ref());
+        let by_day = || Duration::try_from(now.at.duration_since(self.at)).unwrap_or_default();
+        let since_start = awake.and_then(|(then, now)| then.age(now));
+        since_start.unwrap_or_else(by_day)
     }
 }
 

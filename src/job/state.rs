@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
-    ByteOffset, HashState, Moment, ParkReason, RemoteId, SessionUrl, Sums, TempUploadId, TempUrl,
+    Awake, ByteOffset, HashState, Moment, ParkReason, RemoteId, SessionUrl, Sums, TempUploadId,
+    TempUrl,
 };
 
 /// Where a job stands.
@@ -82,6 +83,8 @@ pub struct Intent {
     pub attempt: u32,
     /// When the latest request was about to be sent.
     pub at: Timestamp,
+    /// Since when the table is known not to list it.
+    pub absent: Option<Awake>,
 }
 
 /// Counts of troubles that end in parking; they belong to the version, not to a state.
@@ -240,12 +243,14 @@ impl State {
                 sums,
                 attempt: 1,
                 at,
+                absent: None,
             })),
             Self::Registering(intent) => {
                 let attempt = intent.attempt + 1;
                 Ok(Self::Registering(Intent {
                     attempt,
                     at,
+                    absent: None,
                     ..intent
                 }))
             }

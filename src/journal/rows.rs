@@ -66,7 +66,7 @@ struct Unknown(&'static str);
 /// Every column that a job is made of.
 pub(super) const JOB_COLUMNS: &str = "id, watch, path, remote_name, table_ref, dev, ino, size, \
      mtime_ns, ctime_ns, state, temp_id, temp_url, resumable, reserved_at, session_url, session_at, \
-     session_boot, session_awake, \
+     session_boot, session_awake, absent_boot, absent_awake, \
      confirmed, bound, hash_state, crc32c, md5, intent, intended_at, remote_id, reason, attempts, \
      failing_since, sessions_lost, corrupted";
 
@@ -152,14 +152,18 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
 }
 
 fn opened(row: &Row<'_>) -> rusqlite::Result<Moment> {
-    let boot: Option<String> = row.get("session_boot")?;
-    let millis = row.get::<_, Option<i64>>("session_awake")?;
-    let awake = boot.zip(millis).map(|(boot, millis)| Awake {
+    let at = time(row.get("session_at")?)?;
+    let awake = awake(row, "session_boot", "session_awake")?;
+    Ok(Moment { at, awake })
+}
+
+fn awake(row: &Row<'_>, boot: &str, millis: &str) -> rusqlite::Result<Option<Awake>> {
+    let boot: Option<String> = row.get(boot)?;
+    let millis = row.get::<_, Option<i64>>(millis)?;
+    Ok(boot.zip(millis).map(|(boot, millis)| Awake {
         boot,
         millis: millis.unsigned_abs(),
-    });
-    let at = time(row.get("session_at")?)?;
-    Ok(Moment { at, awake })
+    }))
 }
 
 fn sums(row: &Row<'_>) -> rusqlite::Result<Sums> {
@@ -175,6 +179,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         sums: sums(row)?,
         attempt: row.get("intent")?,
         at: time(row.get("intended_at")?)?,
+        absent: awake(row, "absent_boot", "absent_awake")?,
     })
 }
 
@@ -262,7 +267,8 @@ const UPDATE: &str = "UPDATE jobs SET state = ?3, temp_id = ?4, temp_url = ?5, r
      hash_state = ?12, crc32c = ?13, md5 = ?14, intent = ?15, intended_at = ?16, remote_id = ?17, \
      reason = ?18, attempts = ?19, failing_since = ?20, next_attempt_at = ?21, error = ?22, \
      sessions_lost = ?23, corrupted = ?24, claimed = ?25, finished_at = ?26, \
-     session_boot = ?28, session_awake = ?29, crashes = iif(?27 OR confirmed < ?10, 0, crashes) WHERE id = ?1 AND state = ?2";
+     session_boot = ?28, session_awake = ?29, absent_boot = ?30, absent_awake = ?31, \
+     crashes = iif(?27 OR confirmed < ?10, 0, crashes) WHERE id = ?1 AND state = ?2";
 
 /// Whether a move shows that a job does not bring the daemon down: it came further than ever, or was
 /// given back by a daemon that lived on. Going back and repeating what was done before shows nothing.
@@ -287,6 +293,7 @@ pub(super) fn update(
     let is_final = state.name().is_final();
     let Standing { id, expected, .. } = standing;
     let awake = columns.progress.and_then(|p| p.opened.awake.as_ref());
+    let absent = columns.intent.and_then(|intent| intent.absent.as_ref());
     let changed = connection.prepare_cached(UPDATE)?.execute(params![
         id.0,
         expected.as_str(),
@@ -317,6 +324,8 @@ pub(super) fn update(
         shows_life(state, standing),
         awake.map(|awake| &awake.boot),
         awake.map(|awake| stored_size(awake.millis)),
+        absent.map(|absent| &absent.boot),
+        absent.map(|absent| stored_size(absent.millis)),
     ])?;
     Ok(changed == 1)
 }

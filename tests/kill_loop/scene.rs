@@ -172,7 +172,7 @@ impl Scene {
             .unwrap();
         let ago = i64::try_from(MINUTES.as_millis()).unwrap();
         let moved = journal.execute(
-            "UPDATE jobs SET intended_at = intended_at - ?1, reserved_at = reserved_at - ?1, \
+            "UPDATE jobs SET intended_at = intended_at - ?1, absent_awake = max(0, absent_awake - ?1), reserved_at = reserved_at - ?1, \
              session_at = session_at - ?1, failing_since = failing_since - ?1, \
              next_attempt_at = max(0, next_attempt_at - ?1)",
             [ago],

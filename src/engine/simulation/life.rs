@@ -132,9 +132,14 @@ impl Machine {
     fn engine(&self, journal: Journal) -> Engine {
         let far = Arc::new(Far::new(self.world.clone()));
         let (now, chance) = (self.world.clone(), self.world.clone());
+        let up = self.world.clone();
         let surroundings = Surroundings {
             now: Box::new(move || now.now().wall()),
-            awake: Box::new(|| None),
+            awake: Box::new(move || {
+                let millis = up.now().true_ms().unsigned_abs();
+                let boot = "the only one".to_owned();
+                Some(crate::job::Awake { boot, millis })
+            }),
             chance: Box::new(move || chance.now().chance.fraction()),
             reading: Reading::Here,
         };
