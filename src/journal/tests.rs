@@ -138,6 +138,17 @@ fn a_version_becomes_one_job_however_often_it_is_seen() {
 }
 
 #[test]
+fn new_jobs_are_announced_and_known_ones_are_not() {
+    let bench = Bench::new();
+    let mut news = bench.journal().news();
+    bench.enqueue(&[("a", 1)]);
+    assert!(news.has_changed().unwrap());
+    news.mark_unchanged();
+    bench.enqueue(&[("a", 1)]);
+    assert!(!news.has_changed().unwrap());
+}
+
+#[test]
 fn a_newer_version_supersedes_those_that_are_not_stored_yet() {
     let bench = Bench::new();
     bench.enqueue(&[("a", 1)]);
