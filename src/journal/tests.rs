@@ -265,6 +265,58 @@ fn ways() -> Vec<Vec<State>> {
 }
 
 #[test]
+fn what_the_engine_says_of_itself_is_there_for_whoever_asks() {
+    let bench = Bench::new();
+    let (journal, reader) = (bench.journal(), Reader::open(&bench.path).unwrap());
+    block(journal.begin("1", vec![(watch(), "/w".into(), "t".into())], now())).unwrap();
+    block(journal.report_account(AccountState::Paused, "no".into(), Some(now()), Some(7))).unwrap();
+    block(journal.report_rate(1234)).unwrap();
+    block(journal.report_table("t".into(), Some("released".into()))).unwrap();
+    let row = reader.daemon().unwrap().unwrap();
+    assert_eq!(
+        (&*row.account_state, &*row.account_reason),
+        ("paused", "no")
+    );
+    assert_eq!(
+        (row.throttled_until, row.budget_left),
+        (Some(now()), Some(7))
+    );
+    assert_eq!((row.pid, row.rate), (std::process::id(), 1234));
+    let closed = || reader.watches().unwrap().remove(0).closed;
+    assert_eq!(closed(), Some("released".into()));
+    block(journal.report_table("another".into(), None)).unwrap();
+    assert_eq!(closed(), Some("released".into()), "that was another table");
+    block(journal.report_table("t".into(), None)).unwrap();
+    assert_eq!(closed(), None);
+}
+
+#[test]
+fn the_version_before_and_newer_ones_are_known() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1), ("b", 1)]);
+    let journal = bench.journal();
+    let jobs = claim(&journal, Queue::Queued);
+    assert!(block(journal.before(&jobs)).unwrap().is_empty());
+    assert!(block(journal.outdated(&jobs)).unwrap().is_empty());
+    let first = jobs[0].clone();
+    let mut way = ways().remove(0).into_iter();
+    let done = way.find(|state| state.name() == StateName::Done).unwrap();
+    let job = Job {
+        state: done.clone(),
+        ..first.clone()
+    };
+    assert!(record(&journal, StateName::Queued, job, Hold::Keep).unwrap());
+    bench.enqueue(&[("a", 2)]);
+    let again = claim(&journal, Queue::Queued);
+    let before = block(journal.before(&again)).unwrap();
+    let before = &before[&again[0].id];
+    assert_eq!(Some(&before.remote), done.remote_id());
+    assert_eq!((before.size, before.md5), (first.seen.size, done.md5()));
+    let outdated = block(journal.outdated(&jobs)).unwrap();
+    assert_eq!(outdated, [first.id].into());
+}
+
+#[test]
 fn a_wrong_clock_keeps_nobody_waiting_for_years() {
     let bench = Bench::new();
     bench.enqueue(&[("a", 1), ("b", 1)]);
