@@ -116,3 +116,10 @@ fn goes_well(seed: u64) {
 fn a_budget_that_lacks_next_to_nothing_is_no_busy_loop() {
     goes_well(7016);
 }
+
+/// By the clock of the day, put back by weeks, a lost registration would have been young for ever; put
+/// ahead, it would have been repeated while it was still on its way.
+#[test]
+fn a_clock_that_jumps_says_nothing_about_a_lost_registration() {
+    goes_well(7226);
+}

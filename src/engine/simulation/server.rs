@@ -83,6 +83,8 @@ struct Object {
     md5: [u8; 16],
     crc32c: u32,
     damaged: bool,
+    /// It took the place of another: nobody may have heard of this one.
+    replaced: bool,
 }
 
 struct Session {
@@ -182,7 +184,8 @@ impl Server {
                 return Err(Refusal(400, "the temporary upload is empty"));
             }
             let told = self.habits.says_crc32c || self.habits.says_md5;
-            if told && temp.object.as_ref().is_some_and(|object| object.damaged) {
+            let damage = |object: &Object| object.damaged && !object.replaced;
+            if told && temp.object.as_ref().is_some_and(damage) {
                 let what = format!("{name} was registered although its hash told of the damage");
                 self.misdeeds.push(what);
             }
@@ -362,6 +365,7 @@ impl Server {
             md5: md5::Md5::digest(bytes).into(),
             crc32c: crc32c::crc32c(bytes),
             damaged,
+            replaced: self.temps[temp].object.is_some(),
         });
         self.stored(temp)
     }
