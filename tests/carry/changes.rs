@@ -27,7 +27,12 @@ const BOTH_WAYS: [&str; 2] = [
 ];
 
 const CHANGES: [(&str, Change); 4] = [
-    ("rewritten in place", |path| write_noise(path, SIZE, 99)),
+    // by one write: a writer that pauses for longer than the settle time has made a version on its way
+    ("rewritten in place", |path| {
+        let draft = path.with_file_name("draft.tmp");
+        write_noise(&draft, SIZE, 99);
+        fs::write(path, fs::read(draft).unwrap()).unwrap();
+    }),
     ("longer", |path| {
         let mut file = OpenOptions::new().append(true).open(path).unwrap();
         file.write_all(b"one line more\n").unwrap();
