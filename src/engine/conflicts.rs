@@ -70,8 +70,11 @@ async fn sort(
             |row: &&RemoteFile| job.state.md5().is_some() && is_ours(&job, row.size, row.md5);
         match (rows.iter().find(same), rows.first()) {
             (Some(row), _) => ours.push((job, row.id.clone())),
-            (None, Some(row)) => conflict(shared, job, row).await?,
-            (None, None) => rest.push(job),
+            // "used" speaks of our own upload, whose row the listing does not show yet
+            (None, Some(row)) if says(error, &["already exist"]) => {
+                conflict(shared, job, row).await?;
+            }
+            (None, _) => rest.push(job),
         }
     }
     adopt(shared, ours).await?;

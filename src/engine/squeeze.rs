@@ -11,6 +11,8 @@ use super::stock::SHARES;
 const OTHERS: u64 = 32;
 /// A file in flight has a connection and, if it is large, itself.
 const EACH: u64 = 2;
+/// Troubles within this time are one.
+const TOGETHER: Duration = Duration::from_secs(1);
 /// So long after the last trouble it is tried whether more works again.
 const RELIEF: Duration = Duration::from_mins(1);
 
@@ -45,13 +47,17 @@ impl Squeeze {
         self.now
     }
 
-    /// The machine has run out of something.
-    pub fn squeeze(&mut self, now: Instant) {
-        // what runs out together counts once
-        if self.relief_at.is_none_or(|at| at < now + RELIEF) {
-            self.now = (self.now / 2).max(SHARES);
+    /// The machine has run out of something. Returns whether that makes a difference: what runs out
+    /// within a second counts once.
+    pub fn squeeze(&mut self, now: Instant) -> bool {
+        let is_news = self
+            .relief_at
+            .is_none_or(|at| at + TOGETHER <= now + RELIEF);
+        if is_news {
+            self.now = (self.now / 2).max(1);
+            self.relief_at = Some(now + RELIEF);
         }
-        self.relief_at = Some(now + RELIEF);
+        is_news
     }
 }
 
@@ -99,14 +105,16 @@ mod tests {
         assert_eq!(squeeze.capacity(start), 4 * SHARES);
         squeeze.squeeze(start + second);
         assert_eq!(squeeze.capacity(start + second), 2 * SHARES);
-        for _ in 0..9 {
-            squeeze.squeeze(start + 2 * second);
+        for seconds in 2..20 {
+            squeeze.squeeze(start + seconds * second);
         }
-        assert_eq!(squeeze.capacity(start + 2 * second), SHARES);
-        let later = start + 2 * second + RELIEF;
-        assert_eq!(squeeze.capacity(later), 2 * SHARES);
-        assert_eq!(squeeze.capacity(later), 2 * SHARES);
-        assert_eq!(squeeze.capacity(later + RELIEF), 4 * SHARES);
-        assert_eq!(squeeze.capacity(later + 9 * RELIEF), 8 * SHARES);
+        let last = start + 19 * second;
+        assert_eq!(squeeze.capacity(last), 1, "one small file at a time");
+        assert_eq!(squeeze.capacity(last + RELIEF), 2);
+        assert_eq!(squeeze.capacity(last + RELIEF), 2);
+        for minute in 2..20 {
+            squeeze.capacity(last + minute * RELIEF);
+        }
+        assert_eq!(squeeze.capacity(last + 20 * RELIEF), 8 * SHARES);
     }
 }

@@ -63,7 +63,7 @@ impl Stock {
     /// small ones. Empty when there is none, or when it pays to wait until more can begin together.
     pub fn next_lot(&mut self, mut free: usize, most: usize) -> Vec<Job> {
         let mut lot = Vec::new();
-        if free < MOST_IN_A_LOT / 2 && self.ready.len() > free {
+        if free < most / 2 && self.ready.len() > free {
             return lot;
         }
         while lot.len() < most {

@@ -270,8 +270,9 @@ impl Pool {
                 match trouble {
                     Trouble::UploadServer(why, wanted) => self.on_upload_trouble(why, wanted),
                     Trouble::Machine => {
-                        tracing::warn!("out of descriptors or memory: fewer files at once");
-                        self.squeeze.squeeze(Instant::now());
+                        if self.squeeze.squeeze(Instant::now()) {
+                            tracing::warn!("out of descriptors or memory: fewer files at once");
+                        }
                     }
                     Trouble::Own => {}
                 }

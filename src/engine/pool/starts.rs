@@ -201,13 +201,17 @@ impl Pool {
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
         while self.pauses.may_upload(Instant::now()) {
-            let free = self.capacity().saturating_sub(self.under_way.transferring);
-            let most = if self.pauses.uploads_ail() {
+            let capacity = self.capacity();
+            let mut free = capacity.saturating_sub(self.under_way.transferring);
+            let mut most = capacity.min(stock::MOST_IN_A_LOT);
+            if self.pauses.uploads_ail() {
                 // one finds out whether they are well again
-                1
-            } else {
-                stock::MOST_IN_A_LOT
-            };
+                most = 1;
+            }
+            if capacity < stock::SHARES && self.under_way.transferring == 0 {
+                // squeezed below one worker: a large file goes alone
+                (free, most) = (stock::SHARES, most.min(capacity));
+            }
             let mut lot = self.stock.next_lot(free, most);
             if lot.is_empty() {
                 break;

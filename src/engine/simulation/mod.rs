@@ -123,3 +123,9 @@ fn a_budget_that_lacks_next_to_nothing_is_no_busy_loop() {
 fn a_clock_that_jumps_says_nothing_about_a_lost_registration() {
     goes_well(7226);
 }
+
+/// The listing showed an older version of the name, and not yet what the temporary upload had become.
+#[test]
+fn an_upload_that_was_used_is_no_conflict_with_an_older_version() {
+    goes_well(86_142_645_190_160);
+}
