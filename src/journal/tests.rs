@@ -314,6 +314,18 @@ fn the_version_before_and_newer_ones_are_known() {
     assert_eq!((before.size, before.md5), (first.seen.size, done.md5()));
     let outdated = block(journal.outdated(&jobs)).unwrap();
     assert_eq!(outdated, [first.id].into());
+
+    // the second one is about to be registered: a third is not held against the first
+    let mut way = ways().remove(0).into_iter();
+    let registering = way.find(|state| state.name() == StateName::Registering);
+    let job = Job {
+        state: registering.unwrap(),
+        ..again[0].clone()
+    };
+    assert!(record(&journal, StateName::Queued, job, Hold::Keep).unwrap());
+    bench.enqueue(&[("a", 3)]);
+    let third = claim(&journal, Queue::Queued);
+    assert!(block(journal.before(&third)).unwrap().is_empty());
 }
 
 #[test]

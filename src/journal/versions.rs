@@ -19,15 +19,17 @@ pub struct Before {
     pub md5: Option<Md5>,
 }
 
+/// The last version that is in the table or may come to be, with nothing between it and the job.
 const BEFORE: &str = "SELECT remote_id, size, md5 FROM jobs WHERE watch = ?1 AND path = ?2 \
-     AND id <> ?3 AND table_ref = ?4 AND remote_name = ?5 AND remote_id IS NOT NULL \
-     ORDER BY id DESC LIMIT 1";
+     AND id <> ?3 AND table_ref = ?4 AND remote_name = ?5 AND (remote_id IS NOT NULL \
+     OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
 
 const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
      AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
 
 impl Journal {
-    /// Those of the jobs whose file was registered before, by the same name in the same table.
+    /// Those of the jobs whose file was registered before, by the same name in the same table. Not while
+    /// another version is still to be registered: that one would then be the last in the table.
     pub async fn before(&self, jobs: &[Job]) -> Result<HashMap<JobId, Before>, JournalError> {
         let jobs: Vec<Job> = jobs.to_vec();
         self.write(move |connection| {
@@ -69,11 +71,14 @@ fn before(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Before>
         job.remote_name,
     ];
     let row = statement.query_row(place, |row| {
-        Ok(Before {
-            remote: RemoteId::new(row.get::<_, String>("remote_id")?),
+        let Some(remote) = row.get::<_, Option<String>>("remote_id")? else {
+            return Ok(None);
+        };
+        Ok(Some(Before {
+            remote: RemoteId::new(remote),
             size: row.get::<_, i64>("size")?.unsigned_abs(),
             md5: row.get::<_, Option<[u8; 16]>>("md5")?.map(Md5),
-        })
+        }))
     });
-    row.optional()
+    Ok(row.optional()?.flatten())
 }
