@@ -11,7 +11,7 @@
 //! | [`job`]         | ids, offsets, states and their legal transitions        | IO, SQL, tokio                 |
 //! | [`config`]      | TOML → all problems at once, or a checked `Config`      | reading it anywhere else       |
 //! | [`crash_point`] | moments at which a debug build can be told to die       | being there in a release       |
-//! | [`beneath`]     | opening regular files below a root, by `openat2`        | following a link               |
+//! | [`beneath`]     | opening regular files below a root, by `openat2`; kinds of file systems | following a link |
 //! | [`watch`]       | hints, scan, settling, filter                           | knowing Redivis or the engine  |
 //! | [`journal`]     | the only SQL; one writer thread, group commit           | deciding what is next          |
 //! | [`transfer`]    | the upload protocol without IO, clock or chance         | tokio, reqwest, files          |

@@ -41,7 +41,7 @@ const BENCHES: &[(&str, &str, Run)] = &[
     ),
     ("sums", "md5 and crc32c, against openssl", sums::sums),
     ("machine", "the upload machine", machine::machine),
-    ("rescan", "100,000 files, against find", rescan::rescan),
+    ("rescan", "1,000,000 files, against find", rescan::rescan),
     (
         "restart",
         "from a kill in a large file to its next byte",

@@ -17,6 +17,7 @@
 //! The path of the root itself comes from the configuration and is trusted: links in it are followed.
 
 mod error;
+mod file_system;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use rustix::io::Errno;
 use crate::job::Fingerprint;
 
 pub use error::{Kind, OpenError};
+pub use file_system::network;
 pub use list::{Entry, Guess, Listing};
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH
@@ -116,10 +118,15 @@ impl Root {
         regular(self.resolve(relative, OFlags::PATH)?)
     }
 
+    /// What kind of network, or of program, a folder's file system belongs to; `None`: a disk of this machine.
+    pub fn network(&self, folder: &Path) -> io::Result<Option<&'static str>> {
+        file_system::network_behind(self.resolve(folder, OFlags::PATH)?)
+    }
+
     /// Names what lies in a folder; the empty path is the root.
     pub fn list(&self, relative: &Path) -> Result<Listing, OpenError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
-        Ok(Listing::of(self.resolve(relative, flags)?)?)
+        Listing::of(self.resolve(relative, flags)?)
     }
 
     fn resolve(&self, relative: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -142,9 +149,12 @@ pub fn fingerprint(file: &File) -> io::Result<(Fingerprint, u64)> {
 }
 
 fn regular(file: impl AsFd) -> Result<(Fingerprint, u64), OpenError> {
-    let stat = statx(file)?;
+    regular_version(&statx(file)?)
+}
+
+fn regular_version(stat: &Statx) -> Result<(Fingerprint, u64), OpenError> {
     match FileType::from_raw_mode(stat.stx_mode.into()) {
-        FileType::RegularFile => Ok((version(&stat), u64::from(stat.stx_nlink))),
+        FileType::RegularFile => Ok((version(stat), u64::from(stat.stx_nlink))),
         other => Err(OpenError::NotAFile(other.into())),
     }
 }

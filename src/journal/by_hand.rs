@@ -2,6 +2,7 @@
 //! and clock. Dropped, it has forgotten all that was not committed, as after a crash.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::count::Count;
 use super::enqueue::{insert_new, those_unknown};
 use super::lock::Lock;
+use super::lookup::Lookup;
 use super::writer::{GROUP, Order, Piece, commit_together};
 use super::{Journal, JournalError, NewJob, OpenError, open};
 use crate::job::{Sighting, WatchName};
@@ -50,6 +52,7 @@ impl Journal {
             news,
             follows_a_crash: interrupted > 0,
             notice: room.notice(),
+            lookup: Arc::new(Lookup::of(path)),
         };
         Ok((journal, writer))
     }

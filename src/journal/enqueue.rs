@@ -52,7 +52,7 @@ impl Journal {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, JournalError> {
         let watch = watch.clone();
-        self.write_blocking(move |connection| those_unknown(connection, &watch, &sightings))
+        self.read_blocking(move |connection| those_unknown(connection, &watch, &sightings))
     }
 
     /// Makes a job of each version that has none; a newer version supersedes older ones.

@@ -15,10 +15,10 @@ use thiserror::Error;
 use super::count::{self, Count};
 use super::crashes;
 use super::lock::{self, Lock};
-use super::place;
 use super::room::{self, Room};
 use super::wal::{self, KEPT};
 use super::{Holder, JournalError};
+use crate::beneath;
 use crate::crash_point::{self, Point};
 
 static FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
@@ -142,7 +142,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
         source,
     };
     make_folder(path).map_err(files)?;
-    if let Some(network) = place::network(folder_of(path)).map_err(files)? {
+    if let Some(network) = beneath::network(folder_of(path)).map_err(files)? {
         let path = path.into();
         return Err(OpenError::Network { path, network });
     }

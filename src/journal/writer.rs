@@ -13,6 +13,7 @@ use super::OpenError;
 use super::count::Count;
 use super::crashes;
 use super::lock::Lock;
+use super::lookup::Lookup;
 use super::open;
 use super::room::{Notice, Room};
 use super::wal::Wal;
@@ -115,6 +116,7 @@ pub struct Journal {
     /// The last daemon crashed, with jobs in hand.
     pub(super) follows_a_crash: bool,
     pub(super) notice: Arc<Notice>,
+    pub(super) lookup: Arc<Lookup>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -170,6 +172,7 @@ impl Journal {
             news,
             follows_a_crash: interrupted > 0,
             notice,
+            lookup: Arc::new(Lookup::of(path)),
         })
     }
 
@@ -178,6 +181,7 @@ impl Journal {
     pub async fn close(&self) {
         // if it is closed already, there is nothing to wait for
         let _ = self.work.send(Order::Close).await;
+        self.lookup.close();
         self.work.closed().await;
     }
 
@@ -208,6 +212,21 @@ impl Journal {
 
     pub(super) fn announce(&self) {
         self.news.send_modify(|count| *count += 1);
+    }
+
+    /// Reads what is committed, beside the writer if that can be; for a thread that may block.
+    pub(super) fn read_blocking<T, F>(&self, mut work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        if self.work.is_closed() {
+            return Err(JournalError::Closed);
+        }
+        match self.lookup.run(&mut work) {
+            Some(result) => result,
+            None => self.write_blocking(work),
+        }
     }
 
     /// Runs `work` on the writer and waits for the commit that contains it.

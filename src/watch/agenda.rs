@@ -49,6 +49,11 @@ impl Agenda {
         self.add(PathBuf::new());
     }
 
+    /// Whether no walk is on its way, and the next one goes through everything.
+    pub fn begins_with_everything(&self) -> bool {
+        self.walk.is_none() && self.waiting.first().is_some_and(|first| is_root(first))
+    }
+
     /// The walk to go on with, if there is one.
     pub fn walk(&mut self) -> Option<&mut Walk> {
         if self.walk.is_none() {
@@ -58,10 +63,10 @@ impl Agenda {
         self.walk.as_mut()
     }
 
-    /// The walk came to its end. Returns whether it went through everything.
-    pub fn finish(&mut self) -> bool {
-        let walk = self.walk.take();
-        walk.is_some_and(|walk| is_root(walk.start()))
+    /// The walk came to its end. Returns where it began.
+    pub fn finish(&mut self) -> Option<PathBuf> {
+        let walk = self.walk.take()?;
+        Some(walk.start().to_path_buf())
     }
 
     /// Whether there is anything to walk.
@@ -134,7 +139,7 @@ mod tests {
         agenda.add_all();
         agenda.walk();
         agenda.add_all();
-        assert!(agenda.finish());
+        assert_eq!(agenda.finish(), Some(PathBuf::new()));
         assert!(!agenda.is_idle());
     }
 }

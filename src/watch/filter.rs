@@ -40,6 +40,12 @@ impl Filter {
         self.include.is_match_candidate(&Candidate::new(file)) && !self.excludes(file)
     }
 
+    /// The same for a file in a folder that is known not to be excluded.
+    pub fn wants_in_folder(&self, file: &Path) -> bool {
+        let candidate = Candidate::new(file);
+        self.include.is_match_candidate(&candidate) && !self.exclude.is_match_candidate(&candidate)
+    }
+
     /// Whether this path, or a folder that it lies in, is excluded; then nothing below it is wanted.
     pub fn excludes(&self, path: &Path) -> bool {
         path.ancestors()

@@ -63,6 +63,8 @@ pub(super) struct Folder<L> {
     pub source: Option<Source>,
     /// When the next full scan is due; `None` while one is on its way.
     pub next_scan: Option<Instant>,
+    /// When the folders without a watch are looked at next.
+    pub next_poll: Option<Instant>,
     /// When to scan again because something failed.
     pub retry: Option<Instant>,
     pub last_scan_at: Option<Timestamp>,
@@ -95,6 +97,7 @@ impl<L: Ledger> Folder<L> {
             troubles: Troubles::default(),
             source: None,
             next_scan: None,
+            next_poll: None,
             retry: None,
             last_scan_at: None,
             outlet,
@@ -136,6 +139,7 @@ impl<L: Ledger> Folder<L> {
             Some(self.next_look),
             self.settle.next_due(),
             self.next_scan,
+            self.next_poll,
             self.retry,
             self.bulletin.due(&self.health(), now),
         ]
@@ -152,6 +156,13 @@ impl<L: Ledger> Folder<L> {
                 self.agenda.add_all();
             }
         }
+        if self.next_poll.take_if(|due| *due <= now).is_some()
+            && let Some(source) = &self.source
+        {
+            for folder in source.polled().folders() {
+                self.agenda.add(folder.to_path_buf());
+            }
+        }
         let paths = self.sort(hints);
         self.look(root, paths);
         self.walk(root);
@@ -165,7 +176,9 @@ impl<L: Ledger> Folder<L> {
             Ok((identity, root)) if self.root == Some(identity) => Some(root),
             Ok((identity, root)) => match root.list("".as_ref()) {
                 Ok(_) => {
-                    self.begin(identity);
+                    // what cannot be told is taken for a disk of this machine
+                    let network = root.network("".as_ref()).unwrap_or_default();
+                    self.begin(identity, network);
                     Some(root)
                 }
                 Err(error) => self.pause(&error),
@@ -174,10 +187,10 @@ impl<L: Ledger> Folder<L> {
         }
     }
 
-    fn begin(&mut self, identity: Identity) {
+    fn begin(&mut self, identity: Identity, network: Option<&'static str>) {
         self.drop_all();
         let Watch { backend, path, .. } = &self.settings;
-        let source = Source::start(*backend, path, self.outlet.clone());
+        let source = Source::start(*backend, network, path, self.outlet.clone());
         info!(watch = %self.settings.name, mode = source.mode().as_str(), reason = source.reason(), "watching");
         self.source = Some(source);
         self.root = Some(identity);
@@ -201,6 +214,7 @@ impl<L: Ledger> Folder<L> {
         self.settle.clear();
         self.agenda.clear();
         self.next_scan = None;
+        self.next_poll = None;
         self.retry = None;
     }
 
@@ -218,6 +232,9 @@ impl<L: Ledger> Folder<L> {
     /// Events were lost.
     pub fn overflow(&mut self) {
         self.overflows += 1;
+        if let Some(source) = &mut self.source {
+            source.lost_events();
+        }
         warn!(watch = %self.settings.name, overflows = self.overflows, "events were lost; scanning everything");
         self.agenda.add_all();
     }
@@ -237,12 +254,14 @@ impl<L: Ledger> Folder<L> {
     fn health(&self) -> Health {
         let (mode, reason) = match (&self.source, self.settings.backend) {
             (Some(source), _) => (source.mode(), source.reason()),
-            (None, Backend::Poll) => (Mode::Poll, "configured"),
-            (None, Backend::Auto | Backend::Inotify) => (Mode::Inotify, "waiting for the folder"),
+            (None, Backend::Poll) => (Mode::Poll, "configured".to_owned()),
+            (None, Backend::Auto | Backend::Inotify) => {
+                (Mode::Inotify, "waiting for the folder".to_owned())
+            }
         };
         Health {
             mode,
-            mode_reason: reason.to_owned(),
+            mode_reason: reason,
             settling: self.settle.len() as u64,
             overflows: self.overflows,
             last_scan_at: self.last_scan_at,

@@ -1,7 +1,8 @@
 //! What is wrong with a watch, and when to say how it is doing.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::ledger::Health;
@@ -17,10 +18,34 @@ pub(super) struct Troubles {
     collected: Unreadable,
 }
 
+/// So many paths are remembered one by one.
+const REMEMBERED: usize = 1_000;
+
 #[derive(Debug, Default)]
 struct Unreadable {
-    paths: u64,
-    first: Option<String>,
+    paths: BTreeMap<PathBuf, String>,
+    /// Beyond those; a walk through everything counts them anew.
+    more: usize,
+}
+
+impl Unreadable {
+    fn add(&mut self, path: PathBuf, error: String) {
+        if self.paths.len() < REMEMBERED || self.paths.contains_key(&path) {
+            self.paths.insert(path, error);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn text(&self) -> Option<String> {
+        let (path, error) = self.paths.first_key_value()?;
+        let root = path.as_os_str().is_empty();
+        let path = if root { ".".into() } else { printable(path) };
+        Some(match self.paths.len() + self.more {
+            1 => format!("cannot read {path}: {error}"),
+            many => format!("cannot read {many} folders or files, one of them {path}: {error}"),
+        })
+    }
 }
 
 impl Troubles {
@@ -36,36 +61,30 @@ impl Troubles {
 
     /// A walk came by something that it could not look at.
     pub fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        self.collected.paths += 1;
-        self.collected.first.get_or_insert_with(|| {
-            let root = path.as_os_str().is_empty();
-            let path = if root { ".".into() } else { printable(path) };
-            format!("{path}: {error}")
-        });
+        self.collected.add(path.to_path_buf(), error.to_string());
     }
 
-    /// A walk ended. One through everything knows better than all before.
-    pub fn walked(&mut self, everything: bool) {
+    /// A walk through this folder, and all below, ended. It knows better than those before.
+    pub fn walked(&mut self, folder: &Path) {
         let collected = std::mem::take(&mut self.collected);
-        if everything || self.unreadable.paths == 0 {
+        if folder.as_os_str().is_empty() {
             self.unreadable = collected;
+            return;
+        }
+        self.unreadable
+            .paths
+            .retain(|path, _| !path.starts_with(folder));
+        for (path, error) in collected.paths {
+            self.unreadable.add(path, error);
         }
     }
 
     /// The worst of them, for people.
     pub fn text(&self) -> Option<String> {
-        let unreadable = || {
-            let first = self.unreadable.first.as_ref()?;
-            let paths = self.unreadable.paths;
-            Some(match paths {
-                1 => format!("cannot read {first}"),
-                _ => format!("cannot read {paths} folders or files, one of them {first}"),
-            })
-        };
         self.root
             .clone()
             .or_else(|| self.ledger.clone())
-            .or_else(unreadable)
+            .or_else(|| self.unreadable.text())
     }
 }
 
@@ -163,11 +182,17 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         troubles.unreadable(Path::new("a\nb"), &denied);
         assert_eq!(troubles.text(), None, "the walk is still on its way");
-        troubles.walked(true);
+        let all = Path::new("");
+        troubles.walked(all);
         let text = troubles.text().unwrap();
         assert_eq!(text, "cannot read a%0Ab: permission denied");
         troubles.unreadable(Path::new("c"), &denied);
-        troubles.walked(false);
+        troubles.walked(Path::new("c"));
+        assert_eq!(
+            troubles.text().unwrap(),
+            "cannot read 2 folders or files, one of them a%0Ab: permission denied"
+        );
+        troubles.walked(Path::new("c"));
         assert_eq!(troubles.text().as_deref(), Some(&*text));
         troubles.ledger(&Err::<(), _>(io::Error::other("disk full")));
         assert_eq!(troubles.text().unwrap(), "disk full");
@@ -175,7 +200,7 @@ mod tests {
         assert_eq!(troubles.text().unwrap(), "missing");
         troubles.root(None);
         troubles.ledger(&Ok::<(), io::Error>(()));
-        troubles.walked(true);
+        troubles.walked(all);
         assert_eq!(troubles.text(), None);
     }
 }

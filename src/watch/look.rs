@@ -79,6 +79,9 @@ impl<L: Ledger> Folder<L> {
             // What may not be looked at is found by a scan once it may.
             Err(OpenError::Gone | OpenError::NotAFile(_) | OpenError::Denied) => {
                 self.settle.forget(path);
+                if let Some(source) = &mut self.source {
+                    source.forget(path);
+                }
             }
         }
         None

@@ -10,6 +10,7 @@
 //! | `look`     | one file: looked at, settled, handed to the ledger              |
 //! | `round`    | scans, a slice at a time                                        |
 //! | `source`   | events as hints; the only file that names `notify`              |
+//! | `polled`   | folders that no event tells of                                  |
 //! | `hint`     | the bounded way from the source to the loop                     |
 //! | `scan`     | walks a folder beneath the root                                 |
 //! | `agenda`   | which folders are still to be walked                            |
@@ -41,6 +42,7 @@ mod health;
 mod hint;
 mod ledger;
 mod look;
+mod polled;
 mod round;
 mod scan;
 mod settle;

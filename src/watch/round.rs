@@ -9,12 +9,18 @@ use super::ledger::{Ledger, Mode};
 use super::look::BATCH;
 use super::scan::Found;
 use crate::beneath::Root;
+use crate::config::Backend;
 
 impl<L: Ledger> Folder<L> {
     /// Goes on with the walk on the agenda for one batch of files.
     pub(super) fn walk(&mut self, root: &Root) {
         if !self.has_room() {
             return;
+        }
+        if self.agenda.begins_with_everything()
+            && let Some(source) = &mut self.source
+        {
+            source.renew();
         }
         let Some(walk) = self.agenda.walk() else {
             return;
@@ -28,7 +34,10 @@ impl<L: Ledger> Folder<L> {
             match walk.next(root, &self.filter) {
                 Some(Found::Folder(folder)) => {
                     if let Some(source) = &mut self.source {
-                        source.watch(&folder);
+                        let auto = self.settings.backend == Backend::Auto;
+                        // another file system may be mounted below the root
+                        let network = auto.then(|| root.network(&folder).ok().flatten());
+                        source.watch(&folder, network.flatten());
                     }
                 }
                 Some(Found::File(file)) if self.settle.holds(&file.path) => {}
@@ -50,22 +59,24 @@ impl<L: Ledger> Folder<L> {
     }
 
     fn end_walk(&mut self) {
-        let everything = self.agenda.finish();
-        self.troubles.walked(everything);
+        let Some(start) = self.agenda.finish() else {
+            return;
+        };
+        self.troubles.walked(&start);
         let now = Instant::now();
-        if everything {
+        if start.as_os_str().is_empty() {
             self.last_scan_at = Some(Timestamp::now());
             self.next_scan = Some(now + self.settings.rescan_interval);
         }
+        let Some(source) = &self.source else {
+            return;
+        };
+        let poll = now + self.settings.poll_interval;
         // The source may have given up in a walk through part of the folders.
-        if self.polls() {
-            let poll = now + self.settings.poll_interval;
+        if source.mode() == Mode::Poll {
             self.next_scan = self.next_scan.map(|scan| scan.min(poll));
+        } else if !source.polled().is_empty() {
+            self.next_poll.get_or_insert(poll);
         }
-    }
-
-    fn polls(&self) -> bool {
-        let source = self.source.as_ref();
-        source.is_some_and(|source| source.mode() == Mode::Poll)
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::filter::Filter;
 use crate::beneath::{Entry, Guess, Kind, Listing, OpenError, Root};
-use crate::job::Sighting;
+use crate::job::{Fingerprint, Sighting};
 
 /// A walk that is somewhere on its way.
 #[derive(Debug)]
@@ -76,8 +76,18 @@ impl Walk {
                 None => self.open = None,
                 Some(Ok(entry)) => {
                     let path = folder.join(&entry.name);
-                    if let Some(found) = self.sort(root, filter, &entry, path) {
-                        return Some(found);
+                    let found = sort(listing, filter, &entry, &path);
+                    match found {
+                        Some(Entered::Folder) if self.recursive && !filter.excludes(&path) => {
+                            self.ahead.push(path);
+                        }
+                        Some(Entered::File(seen)) => {
+                            return Some(Found::File(Sighting { path, seen }));
+                        }
+                        Some(Entered::Unreadable(error)) => {
+                            return Some(Found::Unreadable(path, error));
+                        }
+                        Some(Entered::Folder) | None => {}
                     }
                 }
                 Some(Err(error)) => {
@@ -88,40 +98,31 @@ impl Walk {
             }
         }
     }
+}
 
-    fn sort(
-        &mut self,
-        root: &Root,
-        filter: &Filter,
-        entry: &Entry,
-        path: PathBuf,
-    ) -> Option<Found> {
-        match entry.guess {
-            Guess::Other => return None,
-            Guess::Folder => {
-                self.enter_later(filter, path);
-                return None;
-            }
-            Guess::File | Guess::Unknown => {}
-        }
-        let wanted = filter.wants(&path);
-        if !wanted && entry.guess == Guess::File {
-            return None;
-        }
-        match root.stat(&path) {
-            Ok((seen, _)) => wanted.then_some(Found::File(Sighting { path, seen })),
-            Err(OpenError::NotAFile(Kind::Folder)) => {
-                self.enter_later(filter, path);
-                None
-            }
-            Err(error) => worth_telling(error).map(|error| Found::Unreadable(path, error)),
-        }
+/// What an entry of a folder turned out to be.
+enum Entered {
+    Folder,
+    /// A file that is wanted.
+    File(Fingerprint),
+    Unreadable(io::Error),
+}
+
+/// Looks at an entry of a folder that is not excluded; `None`: not wanted, or nothing for us.
+fn sort(listing: &Listing, filter: &Filter, entry: &Entry, path: &Path) -> Option<Entered> {
+    match entry.guess {
+        Guess::Other => return None,
+        Guess::Folder => return Some(Entered::Folder),
+        Guess::File | Guess::Unknown => {}
     }
-
-    fn enter_later(&mut self, filter: &Filter, folder: PathBuf) {
-        if self.recursive && !filter.excludes(&folder) {
-            self.ahead.push(folder);
-        }
+    let wanted = filter.wants_in_folder(path);
+    if !wanted && entry.guess == Guess::File {
+        return None;
+    }
+    match listing.stat(&entry.name) {
+        Ok((seen, _)) => wanted.then_some(Entered::File(seen)),
+        Err(OpenError::NotAFile(Kind::Folder)) => Some(Entered::Folder),
+        Err(error) => worth_telling(error).map(Entered::Unreadable),
     }
 }
 

@@ -8,8 +8,10 @@
 //! A watch is placed by path, which somebody may swap for a link meanwhile. The events of a folder
 //! outside are then hints about paths beneath the root, and looking there refuses the link.
 //!
-//! When a watch cannot be placed, the source gives up and says why; the loop then polls.
+//! A folder whose watch cannot be placed is polled, and the others keep theirs. A whole root is polled when the
+//! configuration says so, when its file system does not report what others do there, and when there is no inotify to be had.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
@@ -18,6 +20,7 @@ use rustix::io::Errno;
 
 use super::hint::{Hint, Outlet};
 use super::ledger::Mode;
+use super::polled::Polled;
 use crate::config::Backend;
 
 /// The watches on the folders of one root, or the reason why there are none.
@@ -25,14 +28,22 @@ pub(super) struct Source {
     root: PathBuf,
     watcher: Option<RecommendedWatcher>,
     reason: String,
+    outlet: Outlet,
+    /// The folders with a watch.
+    watched: BTreeSet<PathBuf>,
+    /// A folder was moved away, and the watches in it may have gone with it.
+    stale: bool,
+    polled: Polled,
 }
 
 impl Source {
-    /// A source without any watch yet. Hints go to `outlet`, from a thread of `notify`.
-    pub fn start(backend: Backend, root: &Path, outlet: Outlet) -> Self {
-        let (watcher, reason) = match backend {
-            Backend::Poll => (None, "configured".to_owned()),
-            Backend::Auto | Backend::Inotify => match watcher(root, outlet) {
+    /// A source without any watch yet, for a root on the disk of this machine or on such a `network`. Hints
+    /// go to `outlet`, from a thread of `notify`.
+    pub fn start(backend: Backend, network: Option<&str>, root: &Path, outlet: Outlet) -> Self {
+        let (watcher, reason) = match (backend, network) {
+            (Backend::Poll, _) => (None, "configured".to_owned()),
+            (Backend::Auto, Some(network)) => (None, elsewhere(network)),
+            (Backend::Auto | Backend::Inotify, _) => match watcher(root, outlet.clone()) {
                 Ok(watcher) => (Some(watcher), "the kernel reports changes".to_owned()),
                 Err(error) => (None, reason(&error)),
             },
@@ -41,10 +52,14 @@ impl Source {
             root: root.to_path_buf(),
             watcher,
             reason,
+            outlet,
+            watched: BTreeSet::new(),
+            stale: false,
+            polled: Polled::default(),
         }
     }
 
-    /// How changes are noticed.
+    /// How changes are noticed, on the whole.
     pub fn mode(&self) -> Mode {
         match self.watcher {
             Some(_) => Mode::Inotify,
@@ -52,16 +67,25 @@ impl Source {
         }
     }
 
-    /// Why in this way.
-    pub fn reason(&self) -> &str {
-        &self.reason
+    /// Why in this way, and which folders are an exception.
+    pub fn reason(&self) -> String {
+        match self.polled.text() {
+            Some(text) => format!("{}; {text}", self.reason),
+            None => self.reason.clone(),
+        }
     }
 
-    /// Watches one folder, not what lies in folders below it. Adding it again renews the watch.
+    /// Folders that have no watch while others have.
+    pub fn polled(&self) -> &Polled {
+        &self.polled
+    }
+
+    /// Watches one folder, not what lies in folders below it; it lies on such a `network`, if on any.
+    /// Adding it again renews the watch.
     ///
-    /// When that cannot be done for want of resources, all watches of this root go, so that they do not
-    /// use up what others need, and the mode is [`Mode::Poll`] from now on.
-    pub fn watch(&mut self, folder: &Path) {
+    /// When that cannot be, the folder is polled. With very many such folders all watches of this root
+    /// go, and the mode is [`Mode::Poll`] from now on.
+    pub fn watch(&mut self, folder: &Path, network: Option<&str>) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -70,13 +94,70 @@ impl Source {
         } else {
             self.root.join(folder)
         };
-        if let Err(error) = watcher.watch(&path, RecursiveMode::NonRecursive)
-            && !concerns_only_this_folder(&error)
-        {
-            self.reason = reason(&error);
+        let why = match network {
+            Some(network) => Some(elsewhere(network)),
+            None => match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => None,
+                Err(error) if is_gone(&error) => return,
+                Err(error) => Some(reason(&error)),
+            },
+        };
+        let Some(why) = why else {
+            self.polled.remove(folder);
+            self.watched.insert(folder.to_path_buf());
+            return;
+        };
+        self.watched.remove(folder);
+        if self.polled.add(folder, why.clone()) {
+            self.reason = why;
             self.watcher = None;
+            self.watched.clear();
+            self.polled = Polled::default();
         }
     }
+
+    /// Nothing is at this path any more. If it was a folder with others in it, it was moved away, and their
+    /// watches went with it: `notify` lets go of the folder's own only. See [`Source::renew`].
+    pub fn forget(&mut self, path: &Path) {
+        if !self.polled.is_empty() {
+            self.polled.remove_all_below(path);
+        }
+        let below = self.watched.range(path.to_path_buf()..);
+        let below: Vec<_> = below
+            .take_while(|folder| folder.starts_with(path))
+            .cloned()
+            .collect();
+        for folder in below {
+            self.watched.remove(&folder);
+            self.stale |= folder != path;
+        }
+    }
+
+    /// Begins anew without any watch, if some have gone astray. To be called when everything is walked next, which
+    /// places them again.
+    ///
+    /// A watch belongs to the folder, not to its path: the same folder under another path has the same watch. So none
+    /// can be let go by its old path without, perhaps, taking it from the new one.
+    pub fn renew(&mut self) {
+        if !std::mem::take(&mut self.stale) || self.watcher.is_none() {
+            return;
+        }
+        // without a new one the old one stays, and works
+        if let Ok(watcher) = watcher(&self.root, self.outlet.clone()) {
+            self.watcher = Some(watcher);
+            self.watched.clear();
+        }
+    }
+
+    /// Events were lost, and with them perhaps that a folder was moved away.
+    pub fn lost_events(&mut self) {
+        self.stale = true;
+    }
+}
+
+/// Why there are no events from there.
+fn elsewhere(network: &str) -> String {
+    format!("{network} does not report what others do there")
 }
 
 fn watcher(root: &Path, outlet: Outlet) -> notify::Result<RecommendedWatcher> {
@@ -112,20 +193,13 @@ fn translate(event: notify::Result<notify::Event>, root: &Path, mut hint: impl F
     }
 }
 
-/// Gone, swapped, not readable or too deep: the scan finds the same and tells it.
-fn concerns_only_this_folder(error: &notify::Error) -> bool {
+/// Gone or swapped: nothing to be watched, and the scan finds the same.
+fn is_gone(error: &notify::Error) -> bool {
     match &error.kind {
         ErrorKind::PathNotFound => true,
         ErrorKind::Io(error) => matches!(
             Errno::from_io_error(error),
-            Some(
-                Errno::NOENT
-                    | Errno::NOTDIR
-                    | Errno::ACCESS
-                    | Errno::LOOP
-                    | Errno::STALE
-                    | Errno::NAMETOOLONG
-            )
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
         ),
         _ => false,
     }
@@ -135,7 +209,7 @@ fn concerns_only_this_folder(error: &notify::Error) -> bool {
 fn reason(error: &notify::Error) -> String {
     match &error.kind {
         ErrorKind::MaxFilesWatch => "the limit on inotify watches is reached: \
-             raise it with `sysctl fs.inotify.max_user_watches=1048576` and restart"
+             raise it with `sysctl fs.inotify.max_user_watches=1048576`"
             .to_owned(),
         ErrorKind::Io(error)
             if matches!(
@@ -154,9 +228,14 @@ fn reason(error: &notify::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::time::{Duration, Instant};
+
     use notify::Event;
     use notify::event::{DataChange, Flag, MetadataKind, RemoveKind};
 
+    use super::super::hint::channel;
     use super::*;
 
     #[test]
@@ -212,9 +291,82 @@ mod tests {
             (io(Errno::MFILE), "sysctl fs.inotify.max_user_instances="),
             (io(Errno::NOMEM), "emory"),
         ] {
-            assert!(!concerns_only_this_folder(&error), "{error}");
+            assert!(!is_gone(&error), "{error}");
             assert!(reason(&error).contains(want), "{}", reason(&error));
         }
-        assert!(concerns_only_this_folder(&io(Errno::ACCESS)));
+        assert!(!is_gone(&io(Errno::ACCESS)));
+        assert!(is_gone(&io(Errno::NOENT)));
+    }
+
+    /// How many watches this process has on a folder, by its inode.
+    fn watches_on(inode: u64) -> usize {
+        let infos = fs::read_dir("/proc/self/fdinfo").unwrap();
+        let texts = infos.filter_map(|info| fs::read_to_string(info.ok()?.path()).ok());
+        let wanted = format!(" ino:{inode:x} ");
+        texts.map(|text| text.matches(&wanted).count()).sum()
+    }
+
+    #[test]
+    fn watches_that_went_away_with_a_folder_are_let_go_by_the_next_walk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, away) = (dir.path().join("drop"), dir.path().join("away"));
+        fs::create_dir_all(root.join("run/a")).unwrap();
+        let inode = fs::metadata(root.join("run/a")).unwrap().ino();
+        let (outlet, _inbox) = channel(100);
+        let mut source = Source::start(Backend::Auto, None, &root, outlet);
+        for folder in ["", "run", "run/a"] {
+            source.watch(folder.as_ref(), None);
+        }
+        assert_eq!(watches_on(inode), 1);
+        fs::rename(root.join("run"), &away).unwrap();
+        // a file that is gone is no reason
+        source.forget("file".as_ref());
+        source.renew();
+        assert_eq!(watches_on(inode), 1);
+        source.forget("run".as_ref());
+        source.renew();
+        source.watch("".as_ref(), None);
+        let begun = Instant::now();
+        while watches_on(inode) > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it stays");
+            std::thread::yield_now();
+        }
+        assert_eq!(source.mode(), Mode::Inotify);
+    }
+
+    #[test]
+    fn what_does_not_report_changes_is_polled_unless_the_configuration_says_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        for (backend, network, mode, reason) in [
+            (
+                Backend::Auto,
+                None,
+                Mode::Inotify,
+                "the kernel reports changes",
+            ),
+            (
+                Backend::Auto,
+                Some("NFS"),
+                Mode::Poll,
+                "NFS does not report what others do there",
+            ),
+            (
+                Backend::Inotify,
+                Some("NFS"),
+                Mode::Inotify,
+                "the kernel reports changes",
+            ),
+            (Backend::Poll, None, Mode::Poll, "configured"),
+        ] {
+            let source = Source::start(backend, network, dir.path(), channel(1).0);
+            assert_eq!((source.mode(), &*source.reason()), (mode, reason));
+        }
+        let mut source = Source::start(Backend::Auto, None, dir.path(), channel(1).0);
+        source.watch("mounted".as_ref(), Some("CIFS"));
+        assert_eq!(
+            source.reason(),
+            "the kernel reports changes; the folder mounted is polled: \
+             CIFS does not report what others do there"
+        );
     }
 }

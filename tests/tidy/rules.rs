@@ -12,7 +12,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("crash_point", &[]),
     ("beneath", &["job"]),
     ("watch", &["config", "job", "beneath"]),
-    ("journal", &["job", "config", "crash_point"]),
+    ("journal", &["job", "config", "crash_point", "beneath"]),
     ("transfer", &["job"]),
     ("redivis", &["job", "config", "crash_point"]),
     (

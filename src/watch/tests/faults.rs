@@ -1,6 +1,7 @@
 //! Roots that come and go, a ledger that refuses, limits that are reached.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -200,16 +201,77 @@ fn at_the_limit_of_watches_folders_are_polled_and_the_reason_is_told() {
         fs::write(setting.root().join(format!("{n}/file")), "").unwrap();
     }
     let stage = setting.start();
-    let health = stage.report(|health| health.mode == WatchMode::Poll);
-    assert!(
-        health.mode_reason.contains("fs.inotify.max_user_watches"),
-        "{health:?}"
-    );
-    stage.next_paths(20);
+    stage.wait_for(|phase| phase == Phase::Quiet);
+    let most = "the kernel reports changes; 16 folders, one of them ";
+    let health = stage.report(|health| health.mode_reason.starts_with(most));
+    assert_eq!(health.mode, WatchMode::Inotify);
+    for words in ["are polled: ", "fs.inotify.max_user_watches"] {
+        assert!(health.mode_reason.contains(words), "{health:?}");
+    }
     for n in 0..20 {
         stage.write(&format!("{n}/later"), "");
     }
-    stage.next_paths(20);
+    let mut later = 0;
+    while later < 20 {
+        later += usize::from(stage.next().0.path.ends_with("later"));
+    }
+    assert_eq!(stage.offered().len(), 40);
+    // folders that are gone are polled no more, and make room for others
+    for n in 0..18 {
+        fs::remove_dir_all(stage.root.join(format!("{n}"))).unwrap();
+    }
+    stage.report(|health| health.mode_reason == "the kernel reports changes");
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_polled_until_it_may() {
+    let name = "watch::tests::faults::a_folder_that_may_not_be_read_is_polled_until_it_may";
+    if rustix::process::geteuid().is_root() {
+        // who may do everything cannot be refused
+        let output = Command::new("setpriv")
+            .args([
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "--inh-caps=-all",
+            ])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env("TMPDIR", "/tmp")
+            .output();
+        match output {
+            Ok(output) if !String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
+                eprintln!("skipped: nobody else may run the tests here");
+            }
+            Err(error) => eprintln!("skipped: setpriv: {error}"),
+            Ok(output) => assert!(output.status.success(), "{output:?}"),
+        }
+        return;
+    }
+    let mut setting = Setting::new();
+    setting.watch.poll_interval = Duration::from_millis(50);
+    let closed = setting.root().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::create_dir(closed.join("below")).unwrap();
+    fs::write(closed.join("below/file"), "").unwrap();
+    fs::write(setting.root().join("beside"), "").unwrap();
+    let allow = |mode| fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o000);
+    let stage = setting.start();
+    let health = stage.report(|health| health.error.is_some());
+    assert_eq!(
+        health.error.unwrap(),
+        "cannot read closed: permission denied"
+    );
+    let reason = health.mode_reason;
+    assert!(reason.contains("the folder closed is polled: "), "{reason}");
+    allow(0o755);
+    let health = stage.report(|health| health.error.is_none());
+    assert_eq!(health.mode_reason, "the kernel reports changes");
+    stage.wait_for(|phase| phase == Phase::Quiet);
+    let mut offered = stage.offered();
+    offered.sort();
+    assert_eq!(offered, paths(&["beside", "closed/below/file"]));
 }
 
 /// An idle watch sleeps until the next look for its root; nothing else wakes it.

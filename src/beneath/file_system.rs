@@ -1,12 +1,13 @@
-//! Where a journal may live: on a disk of this machine.
+//! On what kind of file system something lies.
 //!
-//! SQLite's WAL needs memory that all processes share and locks that hold. Over a network there are
-//! neither, and two daemons on two machines would not even see each other's lock.
+//! What lies on another machine, or behind a program, behaves unlike a disk of this machine: no event tells what others
+//! do there, and locks and shared memory hold for one machine only.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::statfs;
+use rustix::fs::{fstatfs, statfs};
 
 /// File systems by the number that `statfs` gives them (`linux/magic.h` and the drivers' own headers).
 const ELSEWHERE: &[(u32, &str)] = &[
@@ -16,18 +17,32 @@ const ELSEWHERE: &[(u32, &str)] = &[
     (0x0000_517b, "SMB"),
     // behind it may be sshfs, a bucket or a local disk; that cannot be told from here
     (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
     (0x5346_414f, "AFS"),
+    (0x6b41_4653, "AFS"),
     (0x7375_7245, "CODA"),
     (0x0000_564c, "NCP"),
     (0x00c3_6400, "CEPH"),
     (0x0bd0_0bd0, "Lustre"),
     (0x4750_4653, "GPFS"),
+    (0x1983_0326, "BeeGFS"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636f, "OCFS2"),
     (0x786f_4256, "a folder shared with a virtual machine"),
+    (0xbacb_acbc, "a folder shared with a virtual machine"),
 ];
 
-/// What kind of network a folder is on, if it is.
-pub(super) fn network(folder: &Path) -> io::Result<Option<&'static str>> {
-    Ok(network_of(statfs(folder)?.f_type))
+/// What kind of network, or of program, the file system at `path` belongs to; `None`: a disk of this machine.
+///
+/// # Errors
+/// What `statfs` says.
+pub fn network(path: &Path) -> io::Result<Option<&'static str>> {
+    Ok(network_of(statfs(path)?.f_type))
+}
+
+/// The same of something open.
+pub(super) fn network_behind(open: impl AsFd) -> io::Result<Option<&'static str>> {
+    Ok(network_of(fstatfs(open)?.f_type))
 }
 
 /// The same by number. The system gives it as a signed long; only 32 bits of it count.

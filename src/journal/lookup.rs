@@ -1,0 +1,62 @@
+//! Look-ups for the watches: on a connection of their own, so that a scan of a million files neither waits for the
+//! writer's commits nor holds them up.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+use super::JournalError;
+use super::open::open_read_only;
+
+/// A read-only connection, made when it is first needed.
+pub(super) struct Lookup {
+    path: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Lookup {
+    pub fn of(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            connection: Mutex::new(None),
+        }
+    }
+
+    /// Runs `work`, which sees one state of the journal: all that was committed before. `None`: there is no
+    /// connection to be had now, for want of descriptors, say.
+    pub fn run<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<Result<T, JournalError>> {
+        let mut slot = self.slot();
+        if slot.is_none() {
+            *slot = open_read_only(&self.path).ok();
+        }
+        let connection = slot.as_ref()?;
+        let read = || {
+            let transaction = connection.unchecked_transaction()?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        let result: rusqlite::Result<T> = read();
+        if result.is_err() {
+            // whatever it was, the next look-up begins with a fresh one
+            *slot = None;
+        }
+        Some(result.map_err(|error| JournalError::from(&error)))
+    }
+
+    /// Lets go of the file.
+    pub fn close(&self) {
+        *self.slot() = None;
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Connection>> {
+        // a panic in between leaves a connection whose transaction was rolled back
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
