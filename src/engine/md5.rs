@@ -3,7 +3,7 @@
 //!
 //! The assembly comes with the library that TLS brings along anyway, and needs three quarters of
 //! the time of portable code. Its safe wrapper leaves MD5 out, so these are the three calls, and the only
-//! `unsafe` here. The state is a plain struct of numbers: it can be kept and taken up again.
+//! `unsafe` of this room. The state is a plain struct of numbers: it can be kept and taken up again.
 
 use aws_lc_sys::{MD5_CTX, MD5_Final, MD5_Init, MD5_Update};
 

@@ -19,6 +19,7 @@ use super::hint::{Hint, Inbox, Outlet};
 use super::ledger::{Health, Ledger, Mode};
 use super::settle::Settle;
 use super::source::Source;
+use super::writers::{Means, Writers};
 use crate::beneath::{Identity, Root};
 use crate::config::{Backend, Watch};
 
@@ -36,6 +37,8 @@ pub(super) struct Pace {
     pub report: Duration,
     /// With so many files not settled, scans wait. It bounds the memory: about 30 MB.
     pub settling: usize,
+    /// How open writers are looked for.
+    pub writers: Means,
 }
 
 impl Default for Pace {
@@ -45,6 +48,7 @@ impl Default for Pace {
             retry: Duration::from_secs(5),
             report: Duration::from_secs(1),
             settling: 100_000,
+            writers: Means::Lease,
         }
     }
 }
@@ -58,6 +62,7 @@ pub(super) struct Folder<L> {
     pub inbox: Inbox,
     pub agenda: Agenda,
     pub settle: Settle,
+    pub writers: Writers,
     pub troubles: Troubles,
     /// There as long as the root is.
     pub source: Option<Source>,
@@ -94,6 +99,7 @@ impl<L: Ledger> Folder<L> {
             inbox,
             agenda: Agenda::new(settings.recursive),
             settle: Settle::new(settings.settle, settings.max_wait),
+            writers: Writers::new(pace.writers),
             troubles: Troubles::default(),
             source: None,
             next_scan: None,
@@ -212,6 +218,7 @@ impl<L: Ledger> Folder<L> {
         self.root = None;
         self.source = None;
         self.settle.clear();
+        self.writers.clear();
         self.agenda.clear();
         self.next_scan = None;
         self.next_poll = None;
@@ -261,24 +268,26 @@ impl<L: Ledger> Folder<L> {
         };
         Health {
             mode,
-            mode_reason: reason,
+            mode_reason: self.writers.explain(&reason),
             settling: self.settle.len() as u64,
             overflows: self.overflows,
             last_scan_at: self.last_scan_at,
-            error: self.troubles.text(),
+            error: self.troubles.text().or_else(|| self.settle.restless()),
         }
     }
 
     /// Tells the log, the ledger and whoever waits what changed.
     fn publish(&mut self) {
         let health = self.health();
-        if health.error != self.logged {
-            if let Some(error) = &health.error {
+        // Files that do not get quiet are logged one by one.
+        let trouble = self.troubles.text();
+        if trouble != self.logged {
+            if let Some(error) = &trouble {
                 warn!(watch = %self.settings.name, error, "not everything can be watched");
             } else {
                 info!(watch = %self.settings.name, "everything can be watched again");
             }
-            self.logged.clone_from(&health.error);
+            self.logged = trouble;
         }
         let now = Instant::now();
         if self

@@ -10,11 +10,26 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hint {
     /// Look at this path, whatever it is now.
-    Path(PathBuf),
+    Path(PathBuf, Sign),
+    /// The second name has what was under the first; both were told on their own before.
+    Renamed { from: PathBuf, to: PathBuf },
     /// Look at everything in this folder.
     Folder(PathBuf),
     /// Events were lost: look at everything.
     Rescan,
+}
+
+/// What a hint says about whoever writes the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// A descriptor that could write was closed.
+    Closed,
+    /// It was renamed to this name, from elsewhere or from another name in the root.
+    Placed,
+    /// Its bytes changed.
+    Written,
+    /// Anything else, and whatever a scan comes by: it says nothing.
+    Other,
 }
 
 /// The sending side.
@@ -29,6 +44,8 @@ pub(super) struct Outlet {
 pub(super) struct Inbox {
     receiver: Receiver<Option<Hint>>,
     flags: Arc<Flags>,
+    /// Hints were lost, and some that still wait may be older than those.
+    gap: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +62,23 @@ pub(super) fn channel(capacity: usize) -> (Outlet, Inbox) {
         sender,
         flags: Arc::clone(&flags),
     };
-    (outlet, Inbox { receiver, flags })
+    let inbox = Inbox {
+        receiver,
+        flags,
+        gap: false,
+    };
+    (outlet, inbox)
+}
+
+impl Hint {
+    /// Takes its sign away; it stays a reason to look.
+    fn say_nothing(&mut self) {
+        match self {
+            Self::Path(_, sign) => *sign = Sign::Other,
+            Self::Renamed { to, .. } => *self = Self::Path(std::mem::take(to), Sign::Other),
+            Self::Folder(_) | Self::Rescan => {}
+        }
+    }
 }
 
 impl Outlet {
@@ -65,12 +98,22 @@ impl Outlet {
 
 impl Inbox {
     /// Waits for a hint, at most this long, and takes those that follow along, up to `limit`.
-    pub fn wait(&self, timeout: Duration, limit: usize) -> Vec<Hint> {
+    ///
+    /// After a loss, what still waits may be older than what was lost: a close whose file was written to again
+    /// since. So signs count again only when all that waited has been taken.
+    pub fn wait(&mut self, timeout: Duration, limit: usize) -> Vec<Hint> {
         let mut hints = Vec::new();
         hints.extend(self.receiver.recv_timeout(timeout).unwrap_or_default());
         // Room is made before the flag is read: a hint lost from now on sets it again.
-        hints.extend(self.receiver.try_iter().take(limit).flatten());
-        if self.flags.lost.swap(false, Ordering::AcqRel) {
+        let mut taken = 0;
+        let more = self.receiver.try_iter().take(limit);
+        hints.extend(more.inspect(|_| taken += 1).flatten());
+        let lost = self.flags.lost.swap(false, Ordering::AcqRel);
+        if self.gap || lost {
+            hints.iter_mut().for_each(Hint::say_nothing);
+            self.gap = lost || taken == limit;
+        }
+        if lost {
             hints.push(Hint::Rescan);
         }
         hints
@@ -88,25 +131,50 @@ mod tests {
 
     #[test]
     fn hints_that_find_no_room_become_one_rescan() {
-        let (outlet, inbox) = channel(2);
+        let (outlet, mut inbox) = channel(2);
+        let path = |name: &str| Hint::Path(name.into(), Sign::Other);
         for name in ["a", "b", "c", "d"] {
-            outlet.send(Hint::Path(name.into()));
+            outlet.send(path(name));
         }
-        let path = |name: &str| Hint::Path(name.into());
         let hints = inbox.wait(Duration::ZERO, 10);
         assert_eq!(hints, [path("a"), path("b"), Hint::Rescan]);
         assert_eq!(inbox.wait(Duration::ZERO, 10), []);
     }
 
     #[test]
+    fn signs_older_than_a_loss_say_nothing_and_later_ones_do() {
+        let (outlet, mut inbox) = channel(4);
+        let closed = |name: &str| Hint::Path(name.into(), Sign::Closed);
+        let renamed = || Hint::Renamed {
+            from: "old".into(),
+            to: "new".into(),
+        };
+        let nothing = |name: &str| Hint::Path(name.into(), Sign::Other);
+        for hint in [closed("a"), renamed(), closed("c"), closed("d")] {
+            outlet.send(hint);
+        }
+        outlet.send(Hint::Path("d".into(), Sign::Written));
+        // One is waited for, and at most one more taken along.
+        let hints = inbox.wait(Duration::ZERO, 1);
+        assert_eq!(hints, [nothing("a"), nothing("new"), Hint::Rescan]);
+        assert_eq!(
+            inbox.wait(Duration::ZERO, 9),
+            [nothing("c"), nothing("d")],
+            "they waited before the loss"
+        );
+        outlet.send(closed("e"));
+        assert_eq!(inbox.wait(Duration::ZERO, 9), [closed("e")]);
+    }
+
+    #[test]
     fn stop_wakes_a_waiting_loop_and_a_full_one() {
-        let (outlet, inbox) = channel(1);
+        let (outlet, mut inbox) = channel(1);
         let waiting = std::thread::spawn(move || {
             let hints = inbox.wait(Duration::from_mins(10), 10);
             (hints, inbox)
         });
         outlet.stop();
-        let (hints, inbox) = waiting.join().unwrap();
+        let (hints, mut inbox) = waiting.join().unwrap();
         assert_eq!(hints, []);
         assert!(inbox.stopped());
         outlet.send(Hint::Rescan);

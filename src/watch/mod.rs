@@ -15,31 +15,35 @@
 //! | `scan`     | walks a folder beneath the root                                 |
 //! | `agenda`   | which folders are still to be walked                            |
 //! | `settle`   | pure: when a file is finished                                   |
+//! | `writers`  | whether somebody has a file open for writing                    |
+//! | `lease`    | that question to the kernel; the room's only `unsafe`           |
 //! | `filter`   | pure: which paths are wanted                                    |
 //! | `health`   | what is wrong, and when to say so                               |
 //! | `ledger`   | what a watch needs from the outside                             |
 //!
 //! # Promises
 //!
-//! - A version is handed over only after two equal looks, `settle` apart; a file that
-//!   keeps changing never is.
+//! - A version is handed over only after two equal looks, `settle` apart, or a quarter of that after a close by its
+//!   writer or a renaming into place; a file that keeps changing never is, nor one that is known to be open for writing.
 //! - A file that is there, wanted and readable is handed over in the end, whatever happens to events: a full scan
 //!   runs at the start, after every loss of events, and every `rescan_interval` (`poll_interval` without events).
 //! - A file that the ledger did not take stays, and is offered again.
 //! - Links, FIFOs, sockets, devices are never opened, nor is anything behind a link.
 //! - A missing root is a wait, never an end.
 //!
-//! It opens no file for reading, writes nothing, and knows nothing of uploads. One watch is one
-//! thread of its own that only wakes when something is due; it never runs on an async runtime.
+//! It reads no file (it opens one that would be settled, to ask for its writers), writes nothing, and knows nothing
+//! of uploads. One watch is one thread of its own that only wakes when something is due; it never runs on an async
+//! runtime.
 //!
 //! Not here yet, with their places: choosing polling by the kind of file system (`Source::start`), markers that
-//! release a folder as a set (between `look` and the ledger), leases against open writers (`settle`).
+//! release a folder as a set (between `look` and the ledger).
 
 mod agenda;
 mod filter;
 mod folder;
 mod health;
 mod hint;
+mod lease;
 mod ledger;
 mod look;
 mod polled;
@@ -49,6 +53,7 @@ mod settle;
 mod source;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

@@ -18,7 +18,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::io::Errno;
 
-use super::hint::{Hint, Outlet};
+use super::hint::{Hint, Outlet, Sign};
 use super::ledger::Mode;
 use super::polled::Polled;
 use crate::config::Backend;
@@ -176,20 +176,24 @@ fn translate(event: notify::Result<notify::Event>, root: &Path, mut hint: impl F
     if event.need_rescan() {
         return hint(Hint::Rescan);
     }
+    let sign = match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Sign::Closed,
+        EventKind::Access(_) => return,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Sign::Placed,
+        EventKind::Modify(ModifyKind::Data(_)) => Sign::Written,
+        _ => Sign::Other,
+    };
+    let below = |path: PathBuf| path.strip_prefix(root).map(Path::to_path_buf).ok();
+    let mut paths = event.paths.into_iter().filter_map(below);
     match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
-        // Both halves of a renaming were told before.
-        EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return,
-        _ => {}
-    }
-    for path in event.paths {
-        if let Ok(path) = path.strip_prefix(root) {
-            let path = path.to_path_buf();
-            hint(match event.kind {
-                EventKind::Create(CreateKind::Folder) => Hint::Folder(path),
-                _ => Hint::Path(path),
-            });
+        // Both halves were told before; this says that they belong together.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
+            if let (Some(from), Some(to)) = (paths.next(), paths.next()) {
+                hint(Hint::Renamed { from, to });
+            }
         }
+        EventKind::Create(CreateKind::Folder) => paths.map(Hint::Folder).for_each(hint),
+        _ => paths.map(|path| Hint::Path(path, sign)).for_each(hint),
     }
 }
 
@@ -238,46 +242,70 @@ mod tests {
     use super::super::hint::channel;
     use super::*;
 
+    fn hints(event: Event) -> Vec<Hint> {
+        let mut hints = Vec::new();
+        translate(Ok(event), Path::new("/drop"), |hint| hints.push(hint));
+        hints
+    }
+
     #[test]
-    fn events_become_hints_and_our_own_reading_does_not() {
-        let path = || Some(Hint::Path("sub/a".into()));
+    fn events_become_hints_with_their_signs_and_our_own_reading_does_not() {
+        let path = |sign| Some(Hint::Path("sub/a".into(), sign));
         let close = |mode| EventKind::Access(AccessKind::Close(mode));
         let name = |mode| EventKind::Modify(ModifyKind::Name(mode));
         for (kind, want) in [
-            (EventKind::Create(CreateKind::File), path()),
+            (EventKind::Create(CreateKind::File), path(Sign::Other)),
             (
                 EventKind::Create(CreateKind::Folder),
                 Some(Hint::Folder("sub/a".into())),
             ),
-            (EventKind::Modify(ModifyKind::Data(DataChange::Any)), path()),
+            (
+                EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+                path(Sign::Written),
+            ),
             (
                 EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
-                path(),
+                path(Sign::Other),
             ),
-            (close(AccessMode::Write), path()),
+            (close(AccessMode::Write), path(Sign::Closed)),
             (close(AccessMode::Read), None),
             (EventKind::Access(AccessKind::Open(AccessMode::Any)), None),
-            (name(RenameMode::From), path()),
-            (name(RenameMode::To), path()),
-            (name(RenameMode::Both), None),
-            (EventKind::Remove(RemoveKind::File), path()),
-            (EventKind::Any, path()),
+            (name(RenameMode::From), path(Sign::Other)),
+            (name(RenameMode::To), path(Sign::Placed)),
+            (EventKind::Remove(RemoveKind::File), path(Sign::Other)),
+            (EventKind::Any, path(Sign::Other)),
         ] {
-            let mut hints = Vec::new();
             let event = Event::new(kind).add_path("/drop/sub/a".into());
-            translate(Ok(event), Path::new("/drop"), |hint| hints.push(hint));
-            assert_eq!(hints, Vec::from_iter(want), "{kind:?}");
+            assert_eq!(hints(event), Vec::from_iter(want), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_renaming_within_the_root_names_both_ends() {
+        let both = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
+        for (from, want) in [
+            (
+                "/drop/a",
+                vec![Hint::Renamed {
+                    from: "a".into(),
+                    to: "b".into(),
+                }],
+            ),
+            ("/elsewhere/a", vec![]),
+        ] {
+            let event = Event::new(both).add_path(from.into());
+            assert_eq!(hints(event.add_path("/drop/b".into())), want, "{from}");
         }
     }
 
     #[test]
     fn an_overflow_and_an_error_mean_that_everything_is_to_be_looked_at() {
         let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
-        for event in [Ok(overflow), Err(notify::Error::generic("unreadable"))] {
-            let mut hints = Vec::new();
-            translate(event, Path::new("/drop"), |hint| hints.push(hint));
-            assert_eq!(hints, [Hint::Rescan]);
-        }
+        assert_eq!(hints(overflow), [Hint::Rescan]);
+        let unreadable = Err(notify::Error::generic("unreadable"));
+        let mut told = Vec::new();
+        translate(unreadable, Path::new("/drop"), |hint| told.push(hint));
+        assert_eq!(told, [Hint::Rescan]);
     }
 
     #[test]

@@ -26,8 +26,10 @@ fn a_slow_writer_is_left_alone_until_it_is_done() {
         let (sighting, at) = stage.next();
         let size = usize::try_from(sighting.seen.size).unwrap();
         let quiet = written.get(size + 1).map_or(at, |next| next.1) - written[size].0;
+        // After the last write comes a close.
+        let least = if size == 100 { SETTLE / 4 } else { SETTLE };
         assert!(
-            quiet >= SETTLE,
+            quiet >= least,
             "arrived with {size} bytes, {quiet:?} before the next"
         );
         if size == 100 {
@@ -40,7 +42,7 @@ fn a_slow_writer_is_left_alone_until_it_is_done() {
 #[test]
 fn rewritten_while_settling_only_the_last_version_arrives() {
     let mut setting = Setting::new();
-    setting.watch.settle = Duration::from_millis(400);
+    setting.watch.settle = Duration::from_millis(1_600);
     let stage = setting.start_quiet();
     for round in 0..20 {
         let name = format!("file {round}");
@@ -52,7 +54,8 @@ fn rewritten_while_settling_only_the_last_version_arrives() {
         let (sighting, at) = stage.next();
         if in_time {
             assert_eq!(sighting.seen.size, 10, "the first version arrived");
-            assert!(at - begun >= Duration::from_millis(400));
+            // The first close was no promise, and the second one is not believed.
+            assert!(at - begun >= Duration::from_millis(1_600));
             assert_eq!(stage.until_sentinel(), paths(&[]));
             return;
         }

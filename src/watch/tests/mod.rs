@@ -7,6 +7,7 @@
 mod arrivals;
 mod changes;
 mod faults;
+mod open;
 mod refusals;
 
 use std::collections::HashSet;
@@ -231,7 +232,13 @@ impl Stage {
 
     /// Drops a last file and returns all paths that came in before it, sorted.
     fn until_sentinel(&self) -> Vec<PathBuf> {
-        self.write("sentinel", "");
+        // A link gives no sign that the file is finished: with one, it would overtake those before it.
+        let (sentinel, new) = (self.root.join("sentinel"), self.beside.join("new sentinel"));
+        fs::write(&new, "").unwrap();
+        if let Err(error) = fs::remove_file(&sentinel) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        }
+        fs::hard_link(&new, &sentinel).unwrap();
         let mut paths = Vec::new();
         loop {
             match self.next().0.path {
