@@ -65,6 +65,12 @@ fn report(snapshot: &Snapshot) -> String {
         ));
         line(format!("  {}", counts(watch)));
         line(format!("  {} ({})", watch.mode, watch.mode_reason));
+        if watch.held > 0 {
+            line(format!(
+                "  {} files wait for the marker of their set",
+                watch.held
+            ));
+        }
         if let Some(error) = &watch.error {
             line(format!("  {error}"));
         }

@@ -11,6 +11,7 @@ mod not_yet;
 mod problem;
 mod quantity;
 mod read;
+mod release;
 mod section;
 mod settings;
 mod table_reference;
@@ -30,6 +31,7 @@ use thiserror::Error;
 pub use bandwidth::{Bandwidth, Window};
 pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
+pub use release::Release;
 pub use settings::{
     Backend, Config, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify, Watch,
 };

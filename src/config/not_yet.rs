@@ -11,7 +11,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("journal", "keep_finished", r#""365d""#),
     ("status", "listen", r#""""#),
     ("watch", "kind", r#""files""#),
-    ("watch", "release_on", r#""""#),
     ("watch", "existing", r#""upload""#),
     ("watch", "remote_name", r#""{relative_path}""#),
     ("watch", "after_upload", r#""keep""#),

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::bandwidth::Bandwidth;
 use super::problem::Problems;
+use super::release::Release;
 use crate::job::WatchName;
 
 /// A configuration that needs no further checks. Made by [`super::load`] only.
@@ -124,6 +125,8 @@ pub struct Watch {
     pub poll_interval: Duration,
     /// Between two full scans when events come in; 100 ms or more.
     pub rescan_interval: Duration,
+    /// Which files say that a folder is complete; without, each file goes on its own.
+    pub release_on: Option<Release>,
     /// What becomes of new content under a name that the table has.
     pub on_conflict: OnConflict,
     /// Whether a file with more than one name (nlink > 1) may be uploaded.

@@ -9,6 +9,7 @@ use crate::job::{WatchName, printable};
 
 use super::problem::{Lines, Place};
 use super::quantity::time_text;
+use super::release::release;
 use super::section::{Notes, Section};
 use super::settings::{Backend, Kind, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
@@ -78,6 +79,7 @@ pub(super) fn watch(mut section: Section) -> Found {
     let on_conflict = section
         .get("on_conflict", one_of(policies))
         .unwrap_or(OnConflict::NewVersion);
+    let release_on = section.get("release_on", release).flatten();
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
     check_keys_of_later_features(&mut section);
     let found = Found {
@@ -102,6 +104,7 @@ pub(super) fn watch(mut section: Section) -> Found {
                 poll_interval,
                 rescan_interval,
                 on_conflict,
+                release_on,
                 allow_hard_links,
             }),
     };
@@ -139,7 +142,6 @@ fn patience(section: &mut Section) -> (Duration, Duration) {
 
 /// Known and checked, so that a typing error shows; `not_yet` lets only the defaults pass.
 fn check_keys_of_later_features(section: &mut Section) {
-    section.get("release_on", text_or_empty("CopyComplete.txt", file_name));
     section.get(
         "existing",
         one_of(&[("upload", "upload"), ("ignore", "ignore")]),
@@ -165,14 +167,6 @@ fn watch_name(text: &str) -> Reading<WatchName> {
         );
     }
     Ok(WatchName::new(text))
-}
-
-fn file_name(text: &str) -> Reading<String> {
-    if text.contains(['/', '\0']) || matches!(text, "." | "..") {
-        return Err(Complaint::new(format!("{} is no file name", quoted(text)))
-            .hint(r#"write the name alone, without a folder: "CopyComplete.txt""#));
-    }
-    Ok(text.to_owned())
 }
 
 /// Text with `{placeholders}`.

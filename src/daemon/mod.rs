@@ -9,6 +9,7 @@
 
 mod once;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -256,6 +257,15 @@ impl Ledger for Desk {
         self.journal.unknown(watch, sightings)
     }
 
+    fn arrived(
+        &self,
+        watch: &WatchName,
+        folder: &Path,
+        but: &[PathBuf],
+    ) -> Result<bool, JournalError> {
+        self.journal.arrived(watch, folder, but)
+    }
+
     fn enqueue(&self, watch: &WatchName, sightings: Vec<Sighting>) -> Result<(), JournalError> {
         let files = sightings.into_iter().map(|sighting| NewJob {
             remote_name: remote_name(&sighting.path),
@@ -275,6 +285,7 @@ impl Ledger for Desk {
             mode: health.mode.as_str().to_owned(),
             mode_reason: health.mode_reason,
             settling: health.settling,
+            held: health.held,
             overflows: health.overflows,
             last_scan_at: health.last_scan_at,
             error: health.error,

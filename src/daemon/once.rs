@@ -36,7 +36,7 @@ pub(super) async fn settled(
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
         let now = tally(&reader, &closed(config, &condition.borrow()))?;
-        let is_settled = quiet && now.open == 0;
+        let is_settled = quiet && now.open == 0 && markers_may_stay(watches, &now);
         // twice, since a file that changed in flight is gone from one count before it is in the other
         if is_settled && was_settled {
             return Ok(Ended::Settled {
@@ -60,12 +60,19 @@ fn look_at(watches: &[Watching], reader: &Reader) -> Result<(bool, u64), Journal
                 .any(|row| row.name == *watch.name() && row.error.is_some())
         };
         match *watch.phase().borrow() {
-            Phase::Quiet => {}
+            Phase::Quiet | Phase::Completing => {}
             Phase::Waiting if says_why() => missing += 1,
             _ => quiet = false,
         }
     }
     Ok((quiet, missing))
+}
+
+/// Whether no marker waits that is still to be expected: a set goes without it only if one of its files failed.
+fn markers_may_stay(watches: &[Watching], now: &Tally) -> bool {
+    let waits = |watch: &&Watching| *watch.phase().borrow() == Phase::Completing;
+    let mut waiting = watches.iter().filter(waits);
+    waiting.all(|watch| now.failed_in.contains(watch.name().as_str()))
 }
 
 fn hopeless(condition: &Condition) -> Option<Ended> {
@@ -84,6 +91,8 @@ struct Tally {
     open: u64,
     /// Parked, or failing again and again.
     failed: u64,
+    /// Watches of which some are.
+    failed_in: HashSet<String>,
 }
 
 /// Watches whose tables take nothing.
@@ -98,6 +107,7 @@ fn closed(config: &Config, condition: &Condition) -> HashSet<String> {
 fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalError> {
     let mut tally = Tally::default();
     for count in reader.counts()? {
+        let failed_before = tally.failed;
         match count.state {
             StateName::Done => tally.done += count.jobs,
             StateName::Parked => tally.failed += count.jobs - count.skipped,
@@ -107,6 +117,9 @@ fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalErro
                 tally.open += count.jobs - count.failing;
                 tally.failed += count.failing;
             }
+        }
+        if tally.failed > failed_before {
+            tally.failed_in.insert(count.watch);
         }
     }
     Ok(tally)

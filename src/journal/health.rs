@@ -24,6 +24,8 @@ pub struct WatchRow {
     pub mode_reason: String,
     /// Files that are not quiet yet.
     pub settling: u64,
+    /// Files that wait for the marker of their set.
+    pub held: u64,
     /// Event queue overflows since the daemon started.
     pub overflows: u64,
     /// When the last complete scan ended.
@@ -81,12 +83,13 @@ impl Journal {
             connection
                 .prepare_cached(
                     "UPDATE watches SET mode = :mode, mode_reason = :reason, settling = :settling, \
-                     overflows = :overflows, last_scan_at = :scan, error = :error WHERE name = :name",
+                     held = :held, overflows = :overflows, last_scan_at = :scan, error = :error WHERE name = :name",
                 )?
                 .execute(named_params! {
                     ":mode": row.mode,
                     ":reason": row.mode_reason,
                     ":settling": stored_size(row.settling),
+                    ":held": stored_size(row.held),
                     ":overflows": stored_size(row.overflows),
                     ":scan": row.last_scan_at.map(millis),
                     ":error": row.error,
@@ -156,6 +159,7 @@ pub(super) fn watch_row(row: &Row<'_>) -> rusqlite::Result<WatchRow> {
         mode: row.get("mode")?,
         mode_reason: row.get("mode_reason")?,
         settling: row.get::<_, i64>("settling")?.unsigned_abs(),
+        held: row.get::<_, i64>("held")?.unsigned_abs(),
         overflows: row.get::<_, i64>("overflows")?.unsigned_abs(),
         last_scan_at: time_or_null(row, "last_scan_at")?,
         error: row.get("error")?,

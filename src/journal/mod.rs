@@ -21,6 +21,7 @@ mod record;
 mod reserve;
 mod room;
 mod rows;
+mod sets;
 mod start;
 mod versions;
 mod wal;

@@ -72,6 +72,8 @@ pub struct WatchReport {
     pub paused: bool,
     /// As the totals, of this watch.
     pub totals: BTreeMap<&'static str, u64>,
+    /// Files that wait for the marker of their set.
+    pub held: u64,
     /// Event queue overflows since the daemon started.
     pub overflows: u64,
     /// When the last complete scan ended.
@@ -238,6 +240,7 @@ fn watch_report(watch: WatchRow, counts: &[Count], running: bool) -> WatchReport
         mode: watch.mode,
         mode_reason: watch.mode_reason,
         paused: running && watch.closed.is_some(),
+        held: if running { watch.held } else { 0 },
         overflows: watch.overflows,
         last_scan_at: watch.last_scan_at,
         error: watch.closed.filter(|_| running).or(watch.error),

@@ -7,6 +7,7 @@
 //!
 //! Pure: paths in, answers out. Paths may be any bytes.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -17,6 +18,8 @@ use thiserror::Error;
 pub(super) struct Filter {
     include: GlobSet,
     exclude: GlobSet,
+    /// Names that are looked at in any case, and go only if they are wanted.
+    markers: Vec<OsString>,
 }
 
 /// A pattern that is no glob. A checked configuration has none.
@@ -32,7 +35,32 @@ impl Filter {
         Ok(Self {
             include: set(include)?,
             exclude: set(exclude)?,
+            markers: Vec::new(),
         })
+    }
+
+    /// The same, where files of these names are looked at even if they are not wanted.
+    pub fn with_markers(mut self, names: &[String]) -> Self {
+        self.markers = names.iter().map(OsString::from).collect();
+        self
+    }
+
+    /// Whether there is no reason to look at this path, or at anything below.
+    pub fn ignores(&self, path: &Path) -> bool {
+        let folder = || path.parent().unwrap_or("".as_ref());
+        self.excludes(path) && !(self.is_marker(path) && !self.excludes(folder()))
+    }
+
+    /// Whether a file at this path is looked at.
+    pub fn looks_at(&self, file: &Path) -> bool {
+        self.wants(file) || (self.is_marker(file) && !self.ignores(file))
+    }
+
+    fn is_marker(&self, path: &Path) -> bool {
+        !self.markers.is_empty()
+            && path
+                .file_name()
+                .is_some_and(|name| self.markers.iter().any(|marker| marker == name))
     }
 
     /// Whether a file at this path is wanted.
@@ -40,10 +68,12 @@ impl Filter {
         self.include.is_match_candidate(&Candidate::new(file)) && !self.excludes(file)
     }
 
-    /// The same for a file in a folder that is known not to be excluded.
-    pub fn wants_in_folder(&self, file: &Path) -> bool {
+    /// [`Filter::looks_at`] for a file in a folder that is known not to be excluded.
+    pub fn looks_at_in_folder(&self, file: &Path) -> bool {
         let candidate = Candidate::new(file);
-        self.include.is_match_candidate(&candidate) && !self.exclude.is_match_candidate(&candidate)
+        let wanted = self.include.is_match_candidate(&candidate)
+            && !self.exclude.is_match_candidate(&candidate);
+        wanted || self.is_marker(file)
     }
 
     /// Whether this path, or a folder that it lies in, is excluded; then nothing below it is wanted.

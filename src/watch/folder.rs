@@ -17,6 +17,7 @@ use super::filter::Filter;
 use super::health::{Bulletin, Troubles};
 use super::hint::{Hint, Inbox, Outlet};
 use super::ledger::{Health, Ledger, Mode};
+use super::sets::Sets;
 use super::settle::Settle;
 use super::source::Source;
 use super::writers::{Means, Writers};
@@ -64,12 +65,16 @@ pub(super) struct Folder<L> {
     pub settle: Settle,
     pub writers: Writers,
     pub troubles: Troubles,
+    /// If folders go as sets.
+    pub sets: Option<Sets>,
     /// There as long as the root is.
     pub source: Option<Source>,
     /// When the next full scan is due; `None` while one is on its way.
     pub next_scan: Option<Instant>,
     /// When the folders without a watch are looked at next.
     pub next_poll: Option<Instant>,
+    /// When to ask next whether the sets of waiting markers have arrived.
+    pub next_markers: Option<Instant>,
     /// When to scan again because something failed.
     pub retry: Option<Instant>,
     pub last_scan_at: Option<Timestamp>,
@@ -101,6 +106,8 @@ impl<L: Ledger> Folder<L> {
             settle: Settle::new(settings.settle, settings.max_wait),
             writers: Writers::new(pace.writers),
             troubles: Troubles::default(),
+            sets: settings.release_on.clone().map(Sets::new),
+            next_markers: None,
             source: None,
             next_scan: None,
             next_poll: None,
@@ -146,6 +153,7 @@ impl<L: Ledger> Folder<L> {
             self.settle.next_due(),
             self.next_scan,
             self.next_poll,
+            self.next_markers,
             self.retry,
             self.bulletin.due(&self.health(), now),
         ]
@@ -172,6 +180,7 @@ impl<L: Ledger> Folder<L> {
         let paths = self.sort(hints);
         self.look(root, paths);
         self.walk(root);
+        self.hand_on_markers(root);
     }
 
     /// Opens the root, and begins anew when it is another than before.
@@ -222,6 +231,10 @@ impl<L: Ledger> Folder<L> {
         self.agenda.clear();
         self.next_scan = None;
         self.next_poll = None;
+        self.next_markers = None;
+        if let Some(sets) = &mut self.sets {
+            sets.clear();
+        }
         self.retry = None;
     }
 
@@ -253,6 +266,8 @@ impl<L: Ledger> Folder<L> {
             Phase::Scanning
         } else if self.settle.len() > 0 {
             Phase::Settling(self.settle.len() as u64)
+        } else if self.next_markers.is_some() {
+            Phase::Completing
         } else {
             Phase::Quiet
         }
@@ -270,10 +285,22 @@ impl<L: Ledger> Folder<L> {
             mode,
             mode_reason: self.writers.explain(&reason),
             settling: self.settle.len() as u64,
+            held: self.sets.as_ref().map_or(0, Sets::held),
             overflows: self.overflows,
             last_scan_at: self.last_scan_at,
-            error: self.troubles.text().or_else(|| self.settle.restless()),
+            error: self
+                .troubles
+                .text()
+                .or_else(|| self.settle.restless())
+                .or_else(|| self.stale()),
         }
+    }
+
+    /// That sets have waited for their markers for long.
+    fn stale(&self) -> Option<String> {
+        let wait = i64::try_from(self.settings.max_wait.as_nanos()).unwrap_or(i64::MAX);
+        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        self.sets.as_ref()?.stale(now.saturating_sub(wait))
     }
 
     /// Tells the log, the ledger and whoever waits what changed.

@@ -79,6 +79,13 @@ impl Troubles {
         }
     }
 
+    /// Whether something in this folder could not be looked at, or could not be told.
+    pub fn cannot_read_below(&self, folder: &Path) -> bool {
+        let mut paths = self.unreadable.paths.keys();
+        self.unreadable.more > 0
+            || paths.any(|path| path.starts_with(folder) || folder.starts_with(path))
+    }
+
     /// The worst of them, for people.
     pub fn text(&self) -> Option<String> {
         self.root
@@ -144,6 +151,7 @@ mod tests {
             mode: Mode::Inotify,
             mode_reason: String::new(),
             settling,
+            held: 0,
             overflows: 0,
             last_scan_at: None,
             error: error.map(str::to_owned),

@@ -2,6 +2,8 @@
 //!
 //! The watch defines it and the journal provides it, so that neither room knows the other.
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 
 use crate::job::{Sighting, WatchName};
@@ -22,6 +24,15 @@ pub trait Ledger: Send + 'static {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, Self::Error>;
 
+    /// Whether everything that is known below a folder (the empty path is the root) is in its table, except for
+    /// these paths.
+    fn arrived(
+        &self,
+        watch: &WatchName,
+        folder: &Path,
+        but: &[PathBuf],
+    ) -> Result<bool, Self::Error>;
+
     /// Records settled versions, durably when this returns; those already known are left alone.
     /// At most 1,000 come at once.
     fn enqueue(&self, watch: &WatchName, sightings: Vec<Sighting>) -> Result<(), Self::Error>;
@@ -40,6 +51,8 @@ pub struct Health {
     pub mode_reason: String,
     /// Files that are not settled, or settled and not recorded.
     pub settling: u64,
+    /// Files that wait for the marker of their set, by the last scans.
+    pub held: u64,
     /// How often events were lost and a full scan made up for it, since the start.
     pub overflows: u64,
     /// When the last complete scan ended.

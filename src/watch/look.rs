@@ -30,7 +30,7 @@ impl<L: Ledger> Folder<L> {
                     }
                 }
                 Hint::Path(path, _) | Hint::Folder(path) | Hint::Renamed { to: path, .. }
-                    if self.filter.excludes(&path) => {}
+                    if self.filter.ignores(&path) => {}
                 Hint::Folder(folder) => self.agenda.add(folder),
                 Hint::Path(path, sign) => {
                     let known = |path: &PathBuf| self.settle.trust(path);
@@ -58,6 +58,7 @@ impl<L: Ledger> Folder<L> {
             .filter_map(|(path, trust)| self.look_at(root, path, *trust))
             .collect();
         settled.retain(|sighting| self.is_left_alone(root, sighting));
+        let settled = self.release(settled);
         for batch in settled.chunks(BATCH) {
             self.hand_on(batch);
         }
@@ -66,7 +67,8 @@ impl<L: Ledger> Folder<L> {
     fn look_at(&mut self, root: &Root, path: &Path, trust: Trust) -> Option<Sighting> {
         let asked = Instant::now();
         match root.stat(path) {
-            Ok(_) if !self.filter.wants(path) => {}
+            Ok(_) if !self.filter.looks_at(path) => {}
+            Ok(_) if self.is_held(path) => self.settle.forget(path),
             Ok(_) if !self.settle.holds(path) && !self.has_room() => self.agenda.add_all(),
             Ok((seen, _)) => {
                 let answered = Instant::now();
@@ -90,13 +92,15 @@ impl<L: Ledger> Folder<L> {
             }
             // What may not be looked at is found by a scan once it may.
             Err(OpenError::Gone | OpenError::NotAFile(_) | OpenError::Denied) => {
-                self.settle.forget(path);
-                if let Some(source) = &mut self.source {
-                    source.forget(path);
-                }
+                self.forget(path);
             }
         }
         None
+    }
+
+    /// Looks at a file that is another version than the one that had settled.
+    pub(super) fn look_again_at(&mut self, root: &Root, path: &Path) {
+        self.look_at(root, path, self.settle.trust(path));
     }
 
     /// Whether nobody is known to have a settled file open for writing.

@@ -14,6 +14,8 @@
 //! | `hint`     | the bounded way from the source to the loop                     |
 //! | `scan`     | walks a folder beneath the root                                 |
 //! | `agenda`   | which folders are still to be walked                            |
+//! | `sets`     | pure: which folders are released by their markers               |
+//! | `complete` | lets files and markers go by that                               |
 //! | `settle`   | pure: when a file is finished                                   |
 //! | `writers`  | whether somebody has a file open for writing                    |
 //! | `lease`    | that question to the kernel; the room's only `unsafe`           |
@@ -34,11 +36,9 @@
 //! It reads no file (it opens one that would be settled, to ask for its writers), writes nothing, and knows nothing
 //! of uploads. One watch is one thread of its own that only wakes when something is due; it never runs on an async
 //! runtime.
-//!
-//! Not here yet, with their places: choosing polling by the kind of file system (`Source::start`), markers that
-//! release a folder as a set (between `look` and the ledger).
 
 mod agenda;
+mod complete;
 mod filter;
 mod folder;
 mod health;
@@ -49,6 +49,7 @@ mod look;
 mod polled;
 mod round;
 mod scan;
+mod sets;
 mod settle;
 mod source;
 #[cfg(test)]
@@ -101,6 +102,9 @@ pub enum Phase {
     Scanning,
     /// All folders were walked; so many files are not settled, or settled and not recorded.
     Settling(u64),
+    /// All folders were walked, and all that was found there is recorded, except for markers that wait until
+    /// the rest of their sets is in its table.
+    Completing,
     /// All folders were walked, and all that was found there is recorded.
     Quiet,
 }
@@ -123,7 +127,9 @@ pub fn spawn(settings: Watch, ledger: impl Ledger) -> Result<Watching, SpawnErro
 
 fn spawn_with(pace: Pace, settings: Watch, ledger: impl Ledger) -> Result<Watching, SpawnError> {
     let name = settings.name.clone();
-    let filter = Filter::new(&settings.include, &settings.exclude)?;
+    let markers = settings.release_on.as_ref();
+    let markers = markers.map_or(&[][..], |release| &release.markers);
+    let filter = Filter::new(&settings.include, &settings.exclude)?.with_markers(markers);
     let (outlet, inbox) = hint::channel(HINTS);
     let (phase, phases) = watch::channel(Phase::Waiting);
     let (alive, ended) = channel();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::complete::sift;
 use super::folder::Folder;
 use super::ledger::{Ledger, Mode};
 use super::look::BATCH;
@@ -33,6 +34,7 @@ impl<L: Ledger> Folder<L> {
             }
             match walk.next(root, &self.filter) {
                 Some(Found::Folder(folder)) => {
+                    Self::look_for_markers(&mut self.sets, root, &folder);
                     if let Some(source) = &mut self.source {
                         let auto = self.settings.backend == Backend::Auto;
                         // another file system may be mounted below the root
@@ -41,7 +43,9 @@ impl<L: Ledger> Folder<L> {
                     }
                 }
                 Some(Found::File(file)) if self.settle.holds(&file.path) => {}
-                Some(Found::File(file)) => files.push(file),
+                Some(Found::File(file)) => {
+                    files.extend(sift(&mut self.sets, &mut self.settle, file));
+                }
                 Some(Found::Unreadable(path, error)) => self.troubles.unreadable(&path, &error),
                 None => {
                     ended = true;
@@ -63,6 +67,9 @@ impl<L: Ledger> Folder<L> {
             return;
         };
         self.troubles.walked(&start);
+        if let Some(sets) = &mut self.sets {
+            sets.walked(&start);
+        }
         let now = Instant::now();
         if start.as_os_str().is_empty() {
             self.last_scan_at = Some(Timestamp::now());

@@ -103,7 +103,7 @@ impl Walk {
 /// What an entry of a folder turned out to be.
 enum Entered {
     Folder,
-    /// A file that is wanted.
+    /// A file that is looked at.
     File(Fingerprint),
     Unreadable(io::Error),
 }
@@ -115,7 +115,7 @@ fn sort(listing: &Listing, filter: &Filter, entry: &Entry, path: &Path) -> Optio
         Guess::Folder => return Some(Entered::Folder),
         Guess::File | Guess::Unknown => {}
     }
-    let wanted = filter.wants_in_folder(path);
+    let wanted = filter.looks_at_in_folder(path);
     if !wanted && entry.guess == Guess::File {
         return None;
     }

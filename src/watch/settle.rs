@@ -329,6 +329,11 @@ impl Settle {
         self.agenda.first().map(|(due, _)| *due)
     }
 
+    /// The paths of all of them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.keys().map(|path| &**path)
+    }
+
     /// Whether this path is here.
     pub fn holds(&self, path: &Path) -> bool {
         self.files.contains_key(path)

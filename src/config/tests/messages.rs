@@ -277,7 +277,6 @@ fn impossible_values_of_a_watch_are_refused_with_what_to_write_instead() {
 fn what_is_not_built_yet_is_refused_and_its_default_is_not() {
     for (key, other) in [
         ("kind", r#""tabular""#),
-        ("release_on", r#""CopyComplete.txt""#),
         ("existing", r#""ignore""#),
         ("remote_name", r#""{watch}/{relative_path}""#),
         ("after_upload", r#""delete""#),

@@ -7,6 +7,7 @@
 mod arrivals;
 mod changes;
 mod faults;
+mod marked;
 mod open;
 mod refusals;
 
@@ -49,6 +50,9 @@ struct Book {
     /// So many calls are still to fail.
     failures: usize,
     most_asked: usize,
+    /// Folders that have not arrived, and those that were asked about.
+    under_way: HashSet<PathBuf>,
+    asked: Vec<(PathBuf, Vec<PathBuf>)>,
 }
 
 #[derive(Debug)]
@@ -95,6 +99,14 @@ impl Ledger for Recorder {
         Ok(())
     }
 
+    fn arrived(&self, _: &WatchName, folder: &Path, but: &[PathBuf]) -> std::io::Result<bool> {
+        let mut book = self.book.lock().unwrap();
+        Self::fail(&mut book)?;
+        let (folder, but) = (folder.to_path_buf(), but.to_vec());
+        book.asked.push((folder.clone(), but));
+        Ok(!book.under_way.contains(&folder))
+    }
+
     fn report(&self, _: &WatchName, health: Health) -> std::io::Result<()> {
         let _ = self.tell.send(Heard::Report(health));
         Ok(())
@@ -117,6 +129,7 @@ fn settings(root: &Path) -> Watch {
         poll_interval: Duration::from_hours(1),
         rescan_interval: Duration::from_hours(1),
         on_conflict: OnConflict::NewVersion,
+        release_on: None,
         allow_hard_links: false,
     }
 }
