@@ -33,7 +33,7 @@ pub(super) enum Answer {
 
 /// Whether somebody has this file open for writing. It must be open for reading only.
 pub(super) fn ask(file: &File) -> Answer {
-    match take_and_give_back(file) {
+    match take(file).and_then(|()| give_back(file)) {
         Ok(()) => Answer::NoWriter,
         Err(Errno::AGAIN) => Answer::Writer,
         Err(Errno::ACCESS) => Answer::NotAllowed,
@@ -41,11 +41,14 @@ pub(super) fn ask(file: &File) -> Answer {
     }
 }
 
-fn take_and_give_back(file: &File) -> Result<(), Errno> {
+fn take(file: &File) -> Result<(), Errno> {
     // Whoever breaks a lease sends SIGIO, which would end this process. SIGURG is ignored by default.
     fcntl(file, F_SETSIG, libc::SIGURG)?;
-    fcntl(file, libc::F_SETLEASE, libc::F_RDLCK)?;
-    // If this should ever fail, closing the file gives the lease back.
+    fcntl(file, libc::F_SETLEASE, libc::F_RDLCK)
+}
+
+/// If this should ever fail, closing the file gives the lease back.
+fn give_back(file: &File) -> Result<(), Errno> {
     fcntl(file, libc::F_SETLEASE, libc::F_UNLCK)
 }
 
@@ -110,14 +113,13 @@ mod tests {
         let path = dir.path().join("file");
         fs::write(&path, "text").unwrap();
         let reader = File::open(&path).unwrap();
-        fcntl(&reader, F_SETSIG, libc::SIGURG).unwrap();
-        fcntl(&reader, libc::F_SETLEASE, libc::F_RDLCK).unwrap();
+        take(&reader).unwrap();
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
         let mut impatient = OpenOptions::new();
         impatient.write(true).custom_flags(flags);
         let refused = impatient.open(&path).unwrap_err();
         assert_eq!(Errno::from_io_error(&refused), Some(Errno::AGAIN));
-        fcntl(&reader, libc::F_SETLEASE, libc::F_UNLCK).unwrap();
+        give_back(&reader).unwrap();
         assert!(impatient.open(&path).is_ok());
     }
 

@@ -18,6 +18,8 @@ fn the_same_content_again_is_not_sent_again() {
     let times = FileTimes::new().set_modified(SystemTime::now() - Duration::from_hours(1));
     let file = OpenOptions::new().write(true).open(lab.path("a")).unwrap();
     file.set_times(times).unwrap();
+    // what is open for writing is waited for
+    drop(file);
     fs::set_permissions(lab.path("b"), fs::Permissions::from_mode(0o600)).unwrap();
     lab.carry_all();
     fs::remove_file(lab.path("a")).unwrap();

@@ -149,14 +149,15 @@ fn signs_of_the_file_system_decide_how_long_the_quiet_time_is() {
         }
         None
     };
-    for (case, act, minutes) in [
-        ("linked in: no sign", found, 60),
-        ("closed", closed, 15),
-        ("still open", open, 60),
-        ("renamed in", placed, 15),
-        ("renamed within", renamed, 15),
-        ("a log moved aside", aside, 60),
-        ("appended to after a close", appended, 60),
+    for (case, act, loss, minutes) in [
+        ("linked in: no sign", found, false, 60),
+        ("closed", closed, false, 15),
+        ("closed, and then events were lost", closed, true, 60),
+        ("still open", open, false, 60),
+        ("renamed in", placed, false, 15),
+        ("renamed within", renamed, false, 15),
+        ("a log moved aside", aside, false, 60),
+        ("appended to after a close", appended, false, 60),
     ] {
         let mut setting = Setting::new();
         setting.pace.root = Duration::from_hours(2);
@@ -183,6 +184,10 @@ fn signs_of_the_file_system_decide_how_long_the_quiet_time_is() {
             folder.step();
             assert!(begun.elapsed() < PATIENCE, "{case}: no event comes");
             outlet.send(Hint::Path("nothing".into(), Sign::Other));
+        }
+        if loss {
+            outlet.send(Hint::Rescan);
+            folder.step();
         }
         folder.settle.forget(Path::new("sentinel"));
         let due = folder.settle.next_due().unwrap() - Instant::now();
