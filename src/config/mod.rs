@@ -14,6 +14,7 @@ mod read;
 mod section;
 mod settings;
 mod table_reference;
+mod template;
 mod token;
 mod value;
 mod watches;
@@ -31,7 +32,8 @@ pub use bandwidth::{Bandwidth, Window};
 pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use settings::{
-    Backend, Config, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify, Watch,
+    Backend, Config, Existing, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify,
+    Watch,
 };
 pub use token::{Token, TokenError, read_token};
 

@@ -12,11 +12,8 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("status", "listen", r#""""#),
     ("watch", "kind", r#""files""#),
     ("watch", "release_on", r#""""#),
-    ("watch", "existing", r#""upload""#),
-    ("watch", "remote_name", r#""{relative_path}""#),
     ("watch", "after_upload", r#""keep""#),
     ("watch", "move_to", r#""""#),
-    ("watch", "priority", "0"),
     ("watch", "tabular", "{}"),
 ];
 

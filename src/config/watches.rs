@@ -10,8 +10,9 @@ use crate::job::{WatchName, printable};
 use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::section::{Notes, Section};
-use super::settings::{Backend, Kind, OnConflict, Watch};
+use super::settings::{Backend, Existing, Kind, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
+use super::template::template;
 use super::value::{
     Complaint, Reading, absolute, glob, one_of, quoted, text, text_or_empty, time, truth, whole,
     wrong_kind,
@@ -78,6 +79,16 @@ pub(super) fn watch(mut section: Section) -> Found {
     let on_conflict = section
         .get("on_conflict", one_of(policies))
         .unwrap_or(OnConflict::NewVersion);
+    let existing = section
+        .get(
+            "existing",
+            one_of(&[("upload", Existing::Upload), ("ignore", Existing::Ignore)]),
+        )
+        .unwrap_or(Existing::Upload);
+    let remote_name = section
+        .get("remote_name", text("{relative_path}", template))
+        .unwrap_or_default();
+    let priority = section.get("priority", whole(-100..=100)).unwrap_or(0);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
     check_keys_of_later_features(&mut section);
     let found = Found {
@@ -101,8 +112,11 @@ pub(super) fn watch(mut section: Section) -> Found {
                 backend,
                 poll_interval,
                 rescan_interval,
+                existing,
+                remote_name,
                 on_conflict,
                 allow_hard_links,
+                priority,
             }),
     };
     section.finish();
@@ -140,15 +154,9 @@ fn patience(section: &mut Section) -> (Duration, Duration) {
 /// Known and checked, so that a typing error shows; `not_yet` lets only the defaults pass.
 fn check_keys_of_later_features(section: &mut Section) {
     section.get("release_on", text_or_empty("CopyComplete.txt", file_name));
-    section.get(
-        "existing",
-        one_of(&[("upload", "upload"), ("ignore", "ignore")]),
-    );
-    section.get("remote_name", text("{relative_path}", template));
     let actions = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
     section.get("after_upload", one_of(actions));
     section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
-    section.get("priority", whole(-100..=100));
     section.get("tabular", settings);
 }
 
@@ -171,37 +179,6 @@ fn file_name(text: &str) -> Reading<String> {
     if text.contains(['/', '\0']) || matches!(text, "." | "..") {
         return Err(Complaint::new(format!("{} is no file name", quoted(text)))
             .hint(r#"write the name alone, without a folder: "CopyComplete.txt""#));
-    }
-    Ok(text.to_owned())
-}
-
-/// Text with `{placeholders}`.
-fn template(text: &str) -> Reading<String> {
-    const KNOWN: [&str; 7] = [
-        "relative_path",
-        "watch",
-        "file_name",
-        "stem",
-        "ext",
-        "date",
-        "host",
-    ];
-    let hint = || format!("known are {{{}}}", KNOWN.join("}, {"));
-    for piece in text.split('{').skip(1) {
-        let Some((name, _)) = piece.split_once('}') else {
-            return Err(
-                Complaint::new(format!("in {} a `{{` is not closed", quoted(text))).hint(hint()),
-            );
-        };
-        if !KNOWN.contains(&name) {
-            let name = quoted(name);
-            return Err(
-                Complaint::new(format!("{name} in {} is unknown", quoted(text))).hint(hint()),
-            );
-        }
-    }
-    if text.is_empty() {
-        return Err(Complaint::new("an empty name is no name").hint(hint()));
     }
     Ok(text.to_owned())
 }
