@@ -258,8 +258,14 @@ mod tests {
     fn any_piece() -> impl Strategy<Value = Piece> {
         prop_oneof![
             proptest::sample::select(&Field::ALL[..]).prop_map(Piece::Field),
+            proptest::sample::select(&["/", ".", "..", "%2"][..])
+                .prop_map(|text| Piece::Text(text.into())),
             "[a-z./%]{1,4}".prop_map(Piece::Text),
         ]
+    }
+
+    fn any_host() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(prop_oneof![Just(b'/'), Just(b'.'), any::<u8>()], 0..9)
     }
 
     fn any_step() -> impl Strategy<Value = Vec<u8>> {
@@ -280,7 +286,7 @@ mod tests {
             place in 0_usize..6,
             telling in proptest::sample::select(&[RelativePath, FileName, Stem][..]),
             steps in proptest::collection::vec(any_step(), 1..4),
-            host in proptest::collection::vec(any::<u8>(), 0..5),
+            host in any_host(),
             mtime_ns in any::<i64>(),
         ) {
             let mut pieces = pieces;
@@ -296,7 +302,7 @@ mod tests {
         fn no_field_but_the_path_brings_in_a_step(
             field in proptest::sample::select(&Field::ALL[1..]),
             steps in proptest::collection::vec(any_step(), 1..4),
-            host in proptest::collection::vec(any::<u8>(), 0..9),
+            host in any_host(),
         ) {
             let template = vec![Piece::Text("a".into()), Piece::Field(field), Piece::Text("b".into())];
             let name = naming(&host, template).name(&file(&steps.join(&b'/'), 0));

@@ -228,6 +228,17 @@ fn insert(
         job: given_up.unwrap_or_default(),
     };
     let standing = wish.standing(connection)?;
+    let moved = match standing {
+        Standing::Moved(from) => connection
+            .prepare_cached(OPEN)?
+            .exists([from])?
+            .then_some(from),
+        Standing::Free | Standing::Taken(_) => None,
+    };
+    if moved.is_some() && given_up.is_some() {
+        // two names of one file, of which one is on its way: they would supersede each other for ever
+        return Ok(Inserted::Known);
+    }
     let collision = match &standing {
         Standing::Taken(why) => Some(why.as_str()),
         Standing::Free | Standing::Moved(_) => None,
@@ -239,24 +250,20 @@ fn insert(
         Some(why) => (StateName::Parked, why),
     };
     note(connection, id, now, state.as_str(), text)?;
-    let text = format!("job {id} is a newer version of the file");
     let mut statement = connection.prepare_cached(OLDER)?;
     let path = path_bytes(&file.sighting.path);
     let older = statement.query_map(params![watch.as_str(), path, id], |row| row.get(0))?;
     for older in older.collect::<rusqlite::Result<Vec<i64>>>()? {
+        let text = format!("job {id} is a newer version of the file");
         supersede(connection, older, &text, now)?;
     }
+    if let Some(from) = moved {
+        let text = format!("job {id} is the same file at another path");
+        supersede(connection, from, &text, now)?;
+    }
     Ok(match standing {
-        Standing::Free => Inserted::New,
-        Standing::Moved(from) => {
-            let mut is_open = connection.prepare_cached(OPEN)?;
-            if is_open.exists([from])? {
-                let text = format!("job {id} is the same file, moved");
-                supersede(connection, from, &text, now)?;
-            }
-            Inserted::New
-        }
         Standing::Taken(why) => Inserted::Parked(why),
+        Standing::Free | Standing::Moved(_) => Inserted::New,
     })
 }
 

@@ -200,6 +200,28 @@ fn a_job_that_was_parked_for_another_reason_is_asked_for_its_name_too() {
 }
 
 #[test]
+fn a_new_template_gives_no_name_that_is_taken() {
+    let bench = Bench::new();
+    offer(&bench, "a", &[("1/x", 1)]);
+    let journal = bench.journal();
+    let file = NewJob {
+        sighting: sighting("2/x", 2),
+        remote_name: "2/x".into(),
+    };
+    journal
+        .enqueue(&WatchName::new("a"), TABLE, vec![file], now())
+        .unwrap();
+    end(&bench, "a", "2/x", |state| {
+        state.park(ParkReason::Refused).unwrap()
+    });
+    begin(&bench, vec![by_file_name("a")]);
+    assert_eq!(
+        standing(&bench),
+        ["a/1/x x queued", "a/2/x x name-collision"]
+    );
+}
+
+#[test]
 fn a_file_that_is_moved_and_keeps_its_name_is_the_same_file() {
     let bench = Bench::new();
     let moved = |path: &str, ctime_ns| {
@@ -230,4 +252,21 @@ fn a_file_that_is_moved_and_keeps_its_name_is_the_same_file() {
     // the name went with it: a new file at the old place is another one
     offer(&bench, "a", &[("2/x", 7)]);
     assert_eq!(standing(&bench)[3], "a/2/x x name-collision");
+}
+
+#[test]
+fn two_names_of_one_file_do_not_supersede_each_other_for_ever() {
+    let bench = Bench::new();
+    // both are there, by a hard link, and are found again by each scan
+    let scan = || offer(&bench, "a", &[("1/x", 1), ("2/x", 1)]);
+    for _ in 0..3 {
+        scan();
+        assert_eq!(standing(&bench), ["a/1/x x superseded", "a/2/x x queued"]);
+    }
+    let reader = Reader::open(&bench.path).unwrap();
+    let history = reader.history(crate::job::JobId(2)).unwrap();
+    assert_eq!(history.len(), 1, "it was never begun anew: {history:?}");
+    end(&bench, "a", "2/x", done);
+    scan();
+    assert_eq!(standing(&bench), ["a/1/x x queued", "a/2/x x done"]);
 }
