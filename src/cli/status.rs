@@ -64,6 +64,12 @@ fn report(snapshot: &Snapshot) -> String {
             watch.name, watch.path, watch.table
         ));
         line(format!("  {}", counts(watch)));
+        if watch.ignored > 0 {
+            let files = watch.ignored;
+            line(format!(
+                "  {files} ignored: there at the first start (existing = \"ignore\")"
+            ));
+        }
         line(format!("  {} ({})", watch.mode, watch.mode_reason));
         if watch.held > 0 {
             line(format!(

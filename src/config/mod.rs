@@ -15,6 +15,7 @@ mod release;
 mod section;
 mod settings;
 mod table_reference;
+mod template;
 mod token;
 mod value;
 mod watches;
@@ -33,7 +34,8 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    Backend, Config, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify, Watch,
+    Backend, Config, Existing, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify,
+    Watch,
 };
 pub use token::{Token, TokenError, read_token};
 

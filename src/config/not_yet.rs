@@ -11,11 +11,8 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("journal", "keep_finished", r#""365d""#),
     ("status", "listen", r#""""#),
     ("watch", "kind", r#""files""#),
-    ("watch", "existing", r#""upload""#),
-    ("watch", "remote_name", r#""{relative_path}""#),
     ("watch", "after_upload", r#""keep""#),
     ("watch", "move_to", r#""""#),
-    ("watch", "priority", "0"),
     ("watch", "tabular", "{}"),
 ];
 

@@ -101,7 +101,8 @@ impl Notes {
     }
 }
 
-fn alike(one: &str, other: &str) -> f64 {
+/// How alike two names are, 0 ..= 1; from 0.8 on one may be the other with a slip.
+pub(super) fn alike(one: &str, other: &str) -> f64 {
     strsim::jaro_winkler(one, other)
 }
 

@@ -9,7 +9,7 @@ use url::Url;
 use super::bandwidth::Bandwidth;
 use super::problem::Problems;
 use super::release::Release;
-use crate::job::WatchName;
+use crate::job::{Template, WatchName};
 
 /// A configuration that needs no further checks. Made by [`super::load`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,10 +127,25 @@ pub struct Watch {
     pub rescan_interval: Duration,
     /// Which files say that a folder is complete; without, each file goes on its own.
     pub release_on: Option<Release>,
+    /// What becomes of the files that lie in the folder when it is watched for the first time.
+    pub existing: Existing,
+    /// How files are called in the table.
+    pub remote_name: Template,
     /// What becomes of new content under a name that the table has.
     pub on_conflict: OnConflict,
     /// Whether a file with more than one name (nlink > 1) may be uploaded.
     pub allow_hard_links: bool,
+    /// Watches of a higher number are served first, -100 ..= 100.
+    pub priority: i64,
+}
+
+/// `watch.existing`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They are uploaded as all others.
+    Upload,
+    /// They stay here until they change.
+    Ignore,
 }
 
 /// `watch.on_conflict`

@@ -11,8 +11,9 @@ use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::release::release;
 use super::section::{Notes, Section};
-use super::settings::{Backend, Kind, OnConflict, Watch};
+use super::settings::{Backend, Existing, Kind, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
+use super::template::template;
 use super::value::{
     Complaint, Reading, absolute, glob, one_of, quoted, text, text_or_empty, time, truth, whole,
     wrong_kind,
@@ -80,6 +81,16 @@ pub(super) fn watch(mut section: Section) -> Found {
         .get("on_conflict", one_of(policies))
         .unwrap_or(OnConflict::NewVersion);
     let release_on = section.get("release_on", release).flatten();
+    let existing = section
+        .get(
+            "existing",
+            one_of(&[("upload", Existing::Upload), ("ignore", Existing::Ignore)]),
+        )
+        .unwrap_or(Existing::Upload);
+    let remote_name = section
+        .get("remote_name", text("{relative_path}", template))
+        .unwrap_or_default();
+    let priority = section.get("priority", whole(-100..=100)).unwrap_or(0);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
     check_keys_of_later_features(&mut section);
     let found = Found {
@@ -103,9 +114,12 @@ pub(super) fn watch(mut section: Section) -> Found {
                 backend,
                 poll_interval,
                 rescan_interval,
+                existing,
+                remote_name,
                 on_conflict,
                 release_on,
                 allow_hard_links,
+                priority,
             }),
     };
     section.finish();
@@ -142,15 +156,9 @@ fn patience(section: &mut Section) -> (Duration, Duration) {
 
 /// Known and checked, so that a typing error shows; `not_yet` lets only the defaults pass.
 fn check_keys_of_later_features(section: &mut Section) {
-    section.get(
-        "existing",
-        one_of(&[("upload", "upload"), ("ignore", "ignore")]),
-    );
-    section.get("remote_name", text("{relative_path}", template));
     let actions = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
     section.get("after_upload", one_of(actions));
     section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
-    section.get("priority", whole(-100..=100));
     section.get("tabular", settings);
 }
 
@@ -167,37 +175,6 @@ fn watch_name(text: &str) -> Reading<WatchName> {
         );
     }
     Ok(WatchName::new(text))
-}
-
-/// Text with `{placeholders}`.
-fn template(text: &str) -> Reading<String> {
-    const KNOWN: [&str; 7] = [
-        "relative_path",
-        "watch",
-        "file_name",
-        "stem",
-        "ext",
-        "date",
-        "host",
-    ];
-    let hint = || format!("known are {{{}}}", KNOWN.join("}, {"));
-    for piece in text.split('{').skip(1) {
-        let Some((name, _)) = piece.split_once('}') else {
-            return Err(
-                Complaint::new(format!("in {} a `{{` is not closed", quoted(text))).hint(hint()),
-            );
-        };
-        if !KNOWN.contains(&name) {
-            let name = quoted(name);
-            return Err(
-                Complaint::new(format!("{name} in {} is unknown", quoted(text))).hint(hint()),
-            );
-        }
-    }
-    if text.is_empty() {
-        return Err(Complaint::new("an empty name is no name").hint(hint()));
-    }
-    Ok(text.to_owned())
 }
 
 /// How many keys a section has.

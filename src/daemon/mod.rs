@@ -9,18 +9,21 @@
 
 mod once;
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Config, Environment, LoadError, TokenError};
+use crate::config::{self, Config, Environment, Existing, LoadError, TokenError};
 use crate::engine::{Credential, Engine, Pulse};
-use crate::job::{Sighting, WatchName, remote_name};
-use crate::journal::{Journal, JournalError, NewJob, OpenError, WatchRow};
+use crate::job::{Naming, Sighting, WatchName};
+use crate::journal::{Configured, Journal, JournalError, NewJob, OpenError, WatchRow};
 use crate::redivis::{Bearer, BuildError, Client};
 use crate::watch::{self, Health, Ledger, SpawnError, Watching};
 
@@ -75,8 +78,10 @@ pub enum DaemonError {
 pub async fn run(config: Config, env: &Environment, once: bool) -> Result<Ended, DaemonError> {
     let mut signals = Signals::listen()?;
     let mut config = config;
+    let host = rustix::system::uname().nodename().to_bytes().to_vec();
+    let host = OsString::from_vec(host);
     loop {
-        match serve(&config, env, once, &mut signals).await? {
+        match serve(&config, env, &host, once, &mut signals).await? {
             Turn::Ended(ended) => return Ok(ended),
             Turn::Reload(new) => config = *new,
         }
@@ -135,12 +140,13 @@ fn reloaded(config: &Config, env: &Environment) -> Result<Config, DaemonError> {
 async fn serve(
     config: &Config,
     env: &Environment,
+    host: &OsStr,
     once: bool,
     signals: &mut Signals,
 ) -> Result<Turn, DaemonError> {
     let client = client(config, env)?;
     let journal = Journal::open(&config.journal.path)?;
-    begin(config, &journal).await?;
+    begin(config, host, &journal).await?;
     if once {
         journal.wait_for_nothing().await?;
     }
@@ -152,7 +158,7 @@ async fn serve(
     let stop = CancellationToken::new();
     let _stop_on_error = stop.clone().drop_guard();
     let mut engine = tokio::spawn(engine.run(stop.clone()));
-    let watches = start_watches(config, &journal)?;
+    let watches = start_watches(config, host, &journal)?;
 
     let watchdog = tokio::spawn(watchdog(pulse, journal.tries_on_a_full_disk()));
     let status = format!("watching {} drop folders", watches.len());
@@ -199,17 +205,33 @@ fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError
 
 // ---- starting
 
-async fn begin(config: &Config, journal: &Journal) -> Result<(), JournalError> {
-    let watches = config.watches.iter();
-    let watches =
-        watches.map(|watch| (watch.name.clone(), watch.path.clone(), watch.table.clone()));
+async fn begin(config: &Config, host: &OsStr, journal: &Journal) -> Result<(), JournalError> {
+    let watches = config.watches.iter().map(|watch| Configured {
+        path: watch.path.clone(),
+        table: watch.table.clone(),
+        naming: naming(watch, host),
+        leaves_existing: watch.existing == Existing::Ignore,
+    });
+    let version = env!("CARGO_PKG_VERSION");
     journal
-        .begin(
-            env!("CARGO_PKG_VERSION"),
-            watches.collect(),
-            Timestamp::now(),
-        )
+        .begin(version, watches.collect(), file_clock())
         .await
+}
+
+fn naming(watch: &config::Watch, host: &OsStr) -> Naming {
+    Naming {
+        template: watch.remote_name.clone(),
+        watch: watch.name.clone(),
+        host: host.to_owned(),
+    }
+}
+
+/// The time by the clock that files are stamped with, which lags a little behind the other: a file that
+/// is made after this carries no earlier time.
+fn file_clock() -> Timestamp {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    let nanosecond = i32::try_from(now.tv_nsec).unwrap_or_default();
+    Timestamp::new(now.tv_sec, nanosecond).unwrap_or_else(|_| Timestamp::now())
 }
 
 fn client(config: &Config, env: &Environment) -> Result<Client, DaemonError> {
@@ -226,13 +248,18 @@ fn credential(config: &Config, env: &Environment) -> Credential {
     Arc::new(move || bearer(&config, &env).map_err(|error| error.to_string()))
 }
 
-fn start_watches(config: &Config, journal: &Journal) -> Result<Vec<Watching>, SpawnError> {
+fn start_watches(
+    config: &Config,
+    host: &OsStr,
+    journal: &Journal,
+) -> Result<Vec<Watching>, SpawnError> {
     config
         .watches
         .iter()
         .map(|watch| {
             let desk = Desk {
                 journal: journal.clone(),
+                naming: naming(watch, host),
                 watch: watch.clone(),
             };
             watch::spawn(watch.clone(), desk)
@@ -244,6 +271,7 @@ fn start_watches(config: &Config, journal: &Journal) -> Result<Vec<Watching>, Sp
 struct Desk {
     journal: Journal,
     watch: config::Watch,
+    naming: Naming,
 }
 
 impl Ledger for Desk {
@@ -267,8 +295,11 @@ impl Ledger for Desk {
     }
 
     fn enqueue(&self, watch: &WatchName, sightings: Vec<Sighting>) -> Result<(), JournalError> {
+        let mut sightings = sightings;
+        // of two files that would share a name the first one has it: not by chance
+        sightings.sort_by(|one, other| one.path.cmp(&other.path));
         let files = sightings.into_iter().map(|sighting| NewJob {
-            remote_name: remote_name(&sighting.path),
+            remote_name: self.naming.name(&sighting),
             sighting,
         });
         let table = &self.watch.table;

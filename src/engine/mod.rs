@@ -29,6 +29,7 @@ mod patience;
 mod pauses;
 mod plan;
 mod pool;
+mod priority;
 mod put;
 mod rate;
 mod reconcile;

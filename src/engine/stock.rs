@@ -1,13 +1,15 @@
 //! The jobs in hand, between the stages.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::lanes::Lanes;
+use super::priority::{Priorities, Ranked};
 use super::register::Stored;
-use crate::job::Job;
+use crate::job::{Job, WatchName};
 use crate::journal::Before;
 use crate::redivis::BATCH_LIMIT;
 
@@ -27,22 +29,22 @@ const SHARE_BYTES: u64 = 16 * 1024;
 /// Stored files wait this long for company before they are registered while others are in flight.
 const COMPANY: Duration = Duration::from_secs(1);
 
-/// Claimed jobs that wait for their next stage.
+/// Claimed jobs that wait for their next stage, those of a higher priority in front at each.
 #[derive(Debug, Default)]
 pub(super) struct Stock {
     /// To be reserved.
     pub queued: Lanes,
     /// Their names were registered before: to be looked at.
-    pub to_compare: VecDeque<(Job, Before)>,
+    to_compare: Ranked<(Job, Before)>,
     /// Reserved or interrupted: to be transferred.
-    ready: VecDeque<Job>,
-    ready_bytes: u64,
+    ready: Ranked<Job>,
     /// Their registration got no answer: to be looked up.
-    pub unresolved: Vec<Job>,
+    unresolved: Ranked<Job>,
     /// To be registered, by table.
-    stored: BTreeMap<String, Vec<Stored>>,
+    stored: BTreeMap<String, Ranked<Stored>>,
     /// Since when the oldest of them waits.
     stored_since: Option<Instant>,
+    priorities: Priorities,
 }
 
 /// How much of a worker a file of this size takes, in 1 ..= [`SHARES`].
@@ -51,11 +53,41 @@ pub(super) fn shares(size: u64) -> usize {
 }
 
 impl Stock {
+    pub fn new(priorities: Priorities) -> Self {
+        Self {
+            queued: Lanes::new(priorities.clone()),
+            priorities,
+            ..Self::default()
+        }
+    }
+
     /// Jobs to be transferred, in this order.
     pub fn make_ready(&mut self, jobs: impl IntoIterator<Item = Job>) {
         for job in jobs {
-            self.ready_bytes = self.ready_bytes.saturating_add(job.seen.size);
-            self.ready.push_back(job);
+            self.ready.push(self.priorities.of(&job.watch), job);
+        }
+    }
+
+    /// A job that is to be looked at before it is sent.
+    pub fn compare(&mut self, job: Job, before: Before) {
+        let priority = self.priorities.of(&job.watch);
+        self.to_compare.push(priority, (job, before));
+    }
+
+    /// Jobs to look at, of the priority of this watch or a higher one.
+    pub fn to_compare(&self, watch: &WatchName) -> usize {
+        self.to_compare.len_from(self.priorities.of(watch))
+    }
+
+    /// The next jobs to look at, at most so many.
+    pub fn next_to_compare(&mut self, most: usize) -> Vec<(Job, Before)> {
+        self.to_compare.take(most)
+    }
+
+    /// Jobs whose registration got no answer.
+    pub fn look_up(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        for job in jobs {
+            self.unresolved.push(self.priorities.of(&job.watch), job);
         }
     }
 
@@ -74,7 +106,6 @@ impl Stock {
             let Some(job) = self.ready.pop_front_if(fits) else {
                 break;
             };
-            self.ready_bytes = self.ready_bytes.saturating_sub(job.seen.size);
             let taken = shares(job.seen.size);
             free -= taken;
             lot.push(job);
@@ -95,44 +126,63 @@ impl Stock {
         self.ready.len()
     }
 
-    /// Jobs that wait to be registered or looked up.
-    pub fn to_register(&self) -> usize {
-        self.unresolved.len() + self.stored.values().map(Vec::len).sum::<usize>()
+    /// Jobs that wait to be registered or looked up, of the priority of this watch or a higher one.
+    pub fn to_register(&self, watch: &WatchName) -> usize {
+        let priority = self.priorities.of(watch);
+        let stored = self.stored.values().map(|jobs| jobs.len_from(priority));
+        self.unresolved.len_from(priority) + stored.sum::<usize>()
     }
 
-    /// Whether so little waits that workers with `capacity` shares may stand idle before more is reserved.
-    pub fn runs_low(&self, capacity: usize) -> bool {
-        self.ready.len() < 2 * capacity && self.ready_bytes < RESERVED_BYTES
+    /// The lowest priority of which so little waits, itself and higher ones, that workers with `capacity`
+    /// shares may stand idle before more is reserved.
+    pub fn runs_low_from(&self, capacity: usize) -> i64 {
+        let mut bytes = 0_u64;
+        for (before, (priority, job)) in self.ready.iter().enumerate() {
+            bytes = bytes.saturating_add(job.seen.size);
+            if before + 1 >= 2 * capacity || bytes >= RESERVED_BYTES {
+                return priority + 1;
+            }
+        }
+        i64::MIN
+    }
+
+    /// Whether more is to be made ready for a watch.
+    pub fn runs_low(&self, capacity: usize, watch: &WatchName) -> bool {
+        self.priorities.of(watch) >= self.runs_low_from(capacity)
     }
 
     /// A job whose bytes are stored.
     pub fn store(&mut self, stored: Stored, now: Instant) {
         self.stored_since.get_or_insert(now);
         let table = stored.job.table.clone();
-        self.stored.entry(table).or_default().push(stored);
+        let priority = self.priorities.of(&stored.job.watch);
+        let jobs = self.stored.entry(table).or_default();
+        jobs.push(priority, stored);
     }
 
-    /// The next jobs to reserve: of one table that is open, as many as can be sent soon. While nothing can
-    /// be sent yet, few, so that sending begins early.
-    pub fn next_to_reserve(&mut self, sends: bool, open: impl Fn(&str) -> bool) -> Vec<Job> {
+    /// The next jobs to reserve: of one table that is open and of priorities from `least` on, as many as can be
+    /// sent soon. While nothing can be sent yet, few, so that sending begins early.
+    pub fn next_to_reserve(
+        &mut self,
+        sends: bool,
+        least: i64,
+        open: impl Fn(&str) -> bool,
+    ) -> Vec<Job> {
         let most = if sends || self.has_ready() {
             BATCH_LIMIT
         } else {
             FIRST_BATCH
         };
-        self.queued.take(most, RESERVED_BYTES, open)
+        self.queued.take(most, RESERVED_BYTES, least, open)
     }
 
     /// The jobs to look up next: all of one table that is open.
     pub fn next_to_look_up(&mut self, open: impl Fn(&str) -> bool) -> Vec<Job> {
-        let mut tables = self.unresolved.iter().map(|job| &job.table);
-        let Some(table) = tables.find(|table| open(table)).cloned() else {
+        let first = self.unresolved.iter().find(|(_, job)| open(&job.table));
+        let Some(table) = first.map(|(_, job)| job.table.clone()) else {
             return Vec::new();
         };
-        let jobs = std::mem::take(&mut self.unresolved);
-        let (batch, others) = jobs.into_iter().partition(|job| job.table == table);
-        self.unresolved = others;
-        batch
+        self.unresolved.extract(|job| job.table == table)
     }
 
     /// The next jobs to register, of a table that `may` be asked now: a full batch, or what has waited for
@@ -147,14 +197,17 @@ impl Stock {
         now: Instant,
     ) -> Option<(String, Vec<Stored>)> {
         let waited = self.register_by().is_some_and(|by| by <= now);
-        let table = self.stored.iter().find_map(|(table, jobs)| {
+        let tables = self.stored.iter().filter(|(table, jobs)| {
             let most = jobs.len() >= company.max(LEAST_OF_SEVERAL);
             let enough = jobs.len() >= BATCH_LIMIT || waited || company == 0 || most;
-            (enough && may(table)).then(|| table.clone())
-        })?;
-        let (batch, others) = distinct_names(self.stored.remove(&table)?);
-        if !others.is_empty() {
-            self.stored.insert(table.clone(), others);
+            enough && may(table)
+        });
+        let (table, _) = tables.min_by_key(|(_, jobs)| Reverse(jobs.highest()))?;
+        let table = table.clone();
+        let jobs = self.stored.get_mut(&table)?;
+        let batch = distinct_names(jobs);
+        if jobs.is_empty() {
+            self.stored.remove(&table);
         }
         if self.stored.is_empty() {
             self.stored_since = None;
@@ -168,11 +221,9 @@ impl Stock {
         if self.register_by().is_none_or(|by| by > now) {
             return Vec::new();
         }
-        let is_new = |stored: &mut Stored| stored.unrecorded.is_some();
+        let is_new = |stored: &Stored| stored.unrecorded.is_some();
         let lists = self.stored.iter_mut().filter(|(table, _)| closed(table));
-        let found = lists
-            .flat_map(|(_, jobs)| jobs.extract_if(.., is_new))
-            .collect();
+        let found = lists.flat_map(|(_, jobs)| jobs.extract(is_new)).collect();
         self.stored.retain(|_, jobs| !jobs.is_empty());
         if self.stored.is_empty() {
             self.stored_since = None;
@@ -186,12 +237,12 @@ impl Stock {
     }
 }
 
-/// The first jobs whose remote names differ, at most a batch, and the rest: two files of one name
-/// in one call could not be told apart in its answer.
-fn distinct_names(jobs: Vec<Stored>) -> (Vec<Stored>, Vec<Stored>) {
+/// Takes the first jobs whose remote names differ, at most a batch: two files of one name in one call
+/// could not be told apart in its answer.
+fn distinct_names(jobs: &mut Ranked<Stored>) -> Vec<Stored> {
     let mut names = HashSet::new();
     let mut taken = 0;
-    jobs.into_iter().partition(|stored| {
+    jobs.extract(|stored| {
         let take = taken < BATCH_LIMIT && names.insert(stored.job.remote_name.clone());
         taken += usize::from(take);
         take
@@ -201,7 +252,11 @@ fn distinct_names(jobs: Vec<Stored>) -> (Vec<Stored>, Vec<Stored>) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::job::{Fingerprint, JobId, State, Sums, Troubles, WatchName};
+    use crate::job::{Fingerprint, JobId, State, Sums, Troubles};
+
+    fn w() -> WatchName {
+        WatchName::new("w")
+    }
 
     pub(in crate::engine) fn job(id: i64, table: &str, name: &str, size: u64) -> Job {
         Job {
@@ -238,16 +293,22 @@ pub(super) mod tests {
             job(3, "a", "3", 1),
             job(4, "b", "4", 1),
         ]);
-        assert_eq!(ids(&stock.next_to_reserve(true, |_| true)), [1, 2]);
-        assert_eq!(ids(&stock.next_to_reserve(true, |_| true)), [3]);
-        assert_eq!(ids(&stock.next_to_reserve(true, |_| true)), [4]);
-        assert!(stock.next_to_reserve(true, |_| true).is_empty());
+        assert_eq!(
+            ids(&stock.next_to_reserve(true, i64::MIN, |_| true)),
+            [1, 2]
+        );
+        assert_eq!(ids(&stock.next_to_reserve(true, i64::MIN, |_| true)), [3]);
+        assert_eq!(ids(&stock.next_to_reserve(true, i64::MIN, |_| true)), [4]);
+        assert!(stock.next_to_reserve(true, i64::MIN, |_| true).is_empty());
         let many = i64::try_from(BATCH_LIMIT).unwrap() + 1;
         stock
             .queued
             .extend((0..many).map(|id| job(id, "a", "x", 1)));
-        assert_eq!(stock.next_to_reserve(true, |_| true).len(), BATCH_LIMIT);
-        assert_eq!(stock.next_to_reserve(true, |_| true).len(), 1);
+        assert_eq!(
+            stock.next_to_reserve(true, i64::MIN, |_| true).len(),
+            BATCH_LIMIT
+        );
+        assert_eq!(stock.next_to_reserve(true, i64::MIN, |_| true).len(), 1);
     }
 
     #[test]
@@ -256,9 +317,15 @@ pub(super) mod tests {
         let many = i64::try_from(2 * BATCH_LIMIT).unwrap();
         let jobs = (0..many).map(|id| job(id, "a", "x", 1));
         stock.queued.extend(jobs);
-        assert_eq!(stock.next_to_reserve(false, |_| true).len(), FIRST_BATCH);
+        assert_eq!(
+            stock.next_to_reserve(false, i64::MIN, |_| true).len(),
+            FIRST_BATCH
+        );
         stock.make_ready([job(1, "a", "1", 1)]);
-        assert_eq!(stock.next_to_reserve(false, |_| true).len(), BATCH_LIMIT);
+        assert_eq!(
+            stock.next_to_reserve(false, i64::MIN, |_| true).len(),
+            BATCH_LIMIT
+        );
     }
 
     fn stored(id: i64, name: &str) -> Stored {
@@ -312,15 +379,15 @@ pub(super) mod tests {
     #[test]
     fn stock_runs_low_by_number_and_is_high_by_bytes() {
         let mut stock = Stock::default();
-        assert!(stock.runs_low(1));
+        assert!(stock.runs_low(1, &w()));
         stock.make_ready([job(1, "a", "1", RESERVED_BYTES)]);
-        assert!(!stock.runs_low(1000));
+        assert!(!stock.runs_low(1000, &w()));
         stock.next_lot(SHARES, MOST_IN_A_LOT);
-        assert!(stock.runs_low(1000));
+        assert!(stock.runs_low(1000, &w()));
         stock.make_ready([job(2, "a", "2", 1)]);
-        assert!(stock.runs_low(1));
+        assert!(stock.runs_low(1, &w()));
         stock.make_ready([job(3, "a", "3", 1)]);
-        assert!(!stock.runs_low(1));
+        assert!(!stock.runs_low(1, &w()));
     }
 
     #[test]
@@ -396,5 +463,78 @@ pub(super) mod tests {
         assert_eq!(stored_ids(&batch), [1, 2]);
         let (_, batch) = stock.next_to_register(|_| true, 0, now).unwrap();
         assert_eq!(stored_ids(&batch), [3]);
+    }
+
+    /// Of the watches `low` and `high`; only the second one has a priority.
+    fn ranked() -> Stock {
+        Stock::new(Priorities::new([(WatchName::new("high"), 7)]))
+    }
+
+    fn of(watch: &str, job: Job) -> Job {
+        let watch = WatchName::new(watch);
+        Job { watch, ..job }
+    }
+
+    #[test]
+    fn what_waits_for_a_worker_keeps_no_higher_priority_waiting() {
+        let mut stock = ranked();
+        let watches = ["low", "high"].map(WatchName::new);
+        let low = |stock: &Stock| watches.each_ref().map(|watch| stock.runs_low(1, watch));
+        stock.make_ready([of("low", job(1, "a", "1", RESERVED_BYTES))]);
+        stock.make_ready([of("low", job(2, "a", "2", 1))]);
+        assert_eq!(low(&stock), [false, true]);
+        let waiting = [("low", 3), ("high", 4), ("low", 5)];
+        let jobs = waiting.map(|(watch, id)| of(watch, job(id, "a", "x", 1)));
+        stock.queued.extend(jobs);
+        let least = stock.runs_low_from(1);
+        assert_eq!(ids(&stock.next_to_reserve(true, least, |_| true)), [4]);
+        assert!(stock.next_to_reserve(true, least, |_| true).is_empty());
+        let ready = [
+            of("high", job(4, "a", "4", 1)),
+            of("high", job(6, "a", "6", 1)),
+        ];
+        stock.make_ready(ready);
+        assert_eq!(low(&stock), [false, false]);
+        assert_eq!(ids(&stock.next_lot(SHARES, MOST_IN_A_LOT)), [4, 6]);
+        assert_eq!(ids(&stock.next_lot(SHARES, MOST_IN_A_LOT)), [1]);
+    }
+
+    #[test]
+    fn a_higher_priority_is_looked_at_looked_up_and_registered_first() {
+        let now = Instant::now();
+        let mut stock = ranked();
+        let before = || Before {
+            remote: crate::job::RemoteId::new("r"),
+            size: 1,
+            md5: None,
+        };
+        for (watch, table, id) in [
+            ("low", "a", 1),
+            ("low", "b", 2),
+            ("high", "b", 3),
+            ("high", "c", 4),
+        ] {
+            let job = of(watch, job(id, table, &id.to_string(), 1));
+            stock.compare(job.clone(), before());
+            stock.look_up([job.clone()]);
+            stock.store(Stored::recorded(job), now);
+        }
+        let [low, high] = ["low", "high"].map(WatchName::new);
+        assert_eq!((stock.to_compare(&low), stock.to_compare(&high)), (4, 2));
+        assert_eq!((stock.to_register(&low), stock.to_register(&high)), (8, 4));
+        let compared: Vec<_> = stock
+            .next_to_compare(3)
+            .into_iter()
+            .map(|(job, _)| job)
+            .collect();
+        assert_eq!(ids(&compared), [3, 4, 1]);
+        let looked_up: Vec<_> = (0..3)
+            .map(|_| ids(&stock.next_to_look_up(|_| true)))
+            .collect();
+        assert_eq!(looked_up, [vec![3, 2], vec![4], vec![1]]);
+        let registered: Vec<_> = (0..3)
+            .map(|_| stored_ids(&stock.next_to_register(|_| true, 0, now).unwrap().1))
+            .collect();
+        assert_eq!(registered, [vec![3, 2], vec![4], vec![1]]);
     }
 }

@@ -49,6 +49,8 @@ reasons! {
     Unreadable = "unreadable",
     /// The path leads through a link or to something that is no regular file.
     NotAFile = "not-a-file",
+    /// Another file goes by this name into the same table.
+    NameCollision = "name-collision",
     /// The watch that this job belongs to is no longer configured.
     NoWatch = "no-watch",
 }

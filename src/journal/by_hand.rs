@@ -80,10 +80,7 @@ impl Journal {
         let new = self
             .write(move |connection| insert_new(connection, &watch, &table, &files, now))
             .await?;
-        if new > 0 {
-            self.announce();
-        }
-        Ok(new)
+        Ok(self.taken_in(&new))
     }
 }
 

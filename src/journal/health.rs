@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, named_params, params};
 
 use super::rows::{millis, path, stored_size, time, time_or_null};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, existing};
 use crate::job::WatchName;
 
 /// How a watch is doing.
@@ -80,6 +80,9 @@ impl Journal {
     /// Notes how a watch is doing.
     pub fn report_watch(&self, row: WatchRow) -> Result<(), JournalError> {
         self.write_blocking(move |connection| {
+            if row.last_scan_at.is_some() {
+                existing::end(connection, &row.name)?;
+            }
             connection
                 .prepare_cached(
                     "UPDATE watches SET mode = :mode, mode_reason = :reason, settling = :settling, \

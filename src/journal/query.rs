@@ -1,5 +1,6 @@
 //! Reading the journal for reports: read-only, also while a daemon writes.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use super::open::{self, open_read_only};
 use super::rows::{JOB_COLUMNS, job, time, time_or_null};
 use super::{DaemonRow, Holder, JournalError, OpenError, WatchRow};
 use super::{reserve, room, wal};
-use crate::job::{Job, JobId, ParkReason, StateName};
+use crate::job::{Job, JobId, ParkReason, StateName, WatchName};
 
 /// A connection for reports.
 #[derive(Debug)]
@@ -206,6 +207,20 @@ impl Reader {
     /// How the watches are doing.
     pub fn watches(&self) -> Result<Vec<WatchRow>, JournalError> {
         self.all("SELECT * FROM watches ORDER BY name", watch_row)
+    }
+
+    /// How many files each watch leaves where they lie, because they lay there at its first start.
+    pub fn ignored(&self) -> Result<HashMap<WatchName, u64>, JournalError> {
+        let sql = "SELECT name, (SELECT count(*) FROM ignored \
+                   WHERE ignored.baseline = watches.baseline) AS files FROM watches";
+        let each = self.all(sql, |row| {
+            let files: i64 = row.get("files")?;
+            Ok((
+                WatchName::new(row.get::<_, String>("name")?),
+                files.unsigned_abs(),
+            ))
+        });
+        Ok(each?.into_iter().collect())
     }
 
     /// How the daemon that last used this journal is, or was, doing.

@@ -1,7 +1,7 @@
 //! What a start makes of the jobs that it finds.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, named_params};
@@ -10,15 +10,28 @@ use super::crashes;
 use super::enqueue::note;
 use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, existing, names};
 use crate::crash_point::{self, Write};
-use crate::job::{Job, ParkReason, WatchName};
+use crate::job::{Job, Naming, ParkReason, StateName, WatchName};
+
+/// A watch as it is configured now.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// Its drop folder.
+    pub path: PathBuf,
+    /// Where its files go.
+    pub table: String,
+    /// Its name, and those of its files.
+    pub naming: Naming,
+    /// Whether the files that lie there at its first start are left out.
+    pub leaves_existing: bool,
+}
 
 impl Journal {
     /// Notes that this process works on the journal now, and forgets watches that are no more.
     ///
     /// A start is also a person's word that things were mended: parked jobs are tried again, with the
-    /// table that their watch names now, but not those of which the table has another content. Jobs of
+    /// table and the names that their watch gives them now, but not those of which the table has another content. Jobs of
     /// watches that are no more are parked until they are again.
     ///
     /// A start that follows a crash is nobody's word: what brings the daemon down stays parked, or is
@@ -26,7 +39,7 @@ impl Journal {
     pub async fn begin(
         &self,
         version: &'static str,
-        watches: Vec<(WatchName, PathBuf, String)>,
+        watches: Vec<Configured>,
         now: Timestamp,
     ) -> Result<(), JournalError> {
         let orderly = !self.follows_a_crash;
@@ -38,12 +51,13 @@ impl Journal {
                 named_params! { ":pid": std::process::id(), ":version": version, ":since": millis(now) },
             )?;
             connection.execute("DELETE FROM watches", [])?;
-            for (name, path, table) in &watches {
-                insert_watch(connection, name, path, table)?;
-                unpark(connection, name, table, orderly, now)?;
+            for watch in &watches {
+                insert_watch(connection, watch, now)?;
+                unpark(connection, watch, orderly, now)?;
             }
-            let known = watches.iter().map(|(name, ..)| name.clone()).collect();
-            park_orphans(connection, &known, now)?;
+            let known = watches.iter().map(|watch| watch.naming.watch.clone());
+            park_orphans(connection, &known.collect(), now)?;
+            names::settle(connection, &watches, now)?;
             wait_no_longer_than_can_be(connection, now)?;
             crashes::isolate(connection, orderly, now)
         })
@@ -136,51 +150,55 @@ const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'reg
      table_ref = iif(intent IS NULL, :table, table_ref), reason = NULL, error = NULL, attempts = 0, \
      failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL, \
      crashes = min(crashes, :probation) \
-     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign \
+     WHERE watch = :watch AND state = 'parked' AND reason <> :foreign AND reason <> :collision \
      AND (:orderly OR reason <> :crashes) RETURNING id, state";
 
 fn unpark(
     connection: &Connection,
-    watch: &WatchName,
-    table: &str,
+    watch: &Configured,
     orderly: bool,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(UNPARK)?;
     let mut rows = statement.query(named_params! {
-        ":watch": watch.as_str(),
-        ":table": table,
+        ":watch": watch.naming.watch.as_str(),
+        ":table": watch.table,
+        ":collision": ParkReason::NameCollision.code(),
         ":foreign": ParkReason::RemoteDiffers.code(),
         ":crashes": ParkReason::CrashLoop.code(),
         ":probation": crashes::ON_PROBATION,
         ":orderly": orderly,
     })?;
+    let mut queued = Vec::new();
     while let Some(row) = rows.next()? {
-        let state: String = row.get("state")?;
-        note(
-            connection,
-            row.get("id")?,
-            now,
-            &state,
-            "the daemon was started again",
-        )?;
+        let (id, state): (i64, String) = (row.get("id")?, row.get("state")?);
+        note(connection, id, now, &state, "the daemon was started again")?;
+        if state == StateName::Queued.as_str() {
+            queued.push(id);
+        }
     }
-    Ok(())
+    // RETURNING promises no order
+    queued.sort_unstable();
+    let mut queued = queued.into_iter();
+    queued.try_for_each(|id| names::rename(connection, id, watch, now))
 }
 
 fn insert_watch(
     connection: &Connection,
-    name: &WatchName,
-    path: &Path,
-    table: &str,
+    watch: &Configured,
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let Configured { path, table, .. } = watch;
+    let name = &watch.naming.watch;
+    let baseline = existing::begin(connection, (name, path), watch.leaves_existing, now)?;
     connection
         .prepare_cached(
-            "INSERT INTO watches (name, path, table_ref, mode, mode_reason) \
-             VALUES (:name, :path, :table, 'inotify', 'not started yet')",
+            "INSERT INTO watches (name, path, table_ref, mode, mode_reason, baseline) \
+             VALUES (:name, :path, :table, 'inotify', 'not started yet', :baseline)",
         )?
         .execute(named_params! {
             ":name": name.as_str(), ":path": path_bytes(path), ":table": table,
+            ":baseline": baseline,
         })
         .map(drop)
 }

@@ -2,7 +2,9 @@
 
 mod crashes;
 mod damage;
+mod existing;
 mod full;
+mod names;
 mod prefixes;
 mod upgrade;
 mod wal;
@@ -13,8 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::job::{
-    Awake, ByteOffset, Fingerprint, HashState, Job, Md5, Moment, ParkReason, Progress, RemoteId,
-    Reservation, SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl, WatchName,
+    Awake, ByteOffset, Fingerprint, HashState, Job, Md5, Moment, Naming, ParkReason, Progress,
+    RemoteId, Reservation, SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl,
+    Template, WatchName,
 };
 
 struct Bench {
@@ -95,6 +98,19 @@ fn sighting(name: &str, ino: u64) -> Sighting {
     Sighting {
         path: Path::new(name).into(),
         seen,
+    }
+}
+
+fn configured(path: &str, table: &str) -> Configured {
+    Configured {
+        path: path.into(),
+        table: table.into(),
+        naming: Naming {
+            template: Template::default(),
+            watch: watch(),
+            host: "host".into(),
+        },
+        leaves_existing: false,
     }
 }
 
@@ -268,7 +284,7 @@ fn ways() -> Vec<Vec<State>> {
 fn what_the_engine_says_of_itself_is_there_for_whoever_asks() {
     let bench = Bench::new();
     let (journal, reader) = (bench.journal(), Reader::open(&bench.path).unwrap());
-    block(journal.begin("1", vec![(watch(), "/w".into(), "t".into())], now())).unwrap();
+    block(journal.begin("1", vec![configured("/w", "t")], now())).unwrap();
     block(journal.report_account(AccountState::Paused, "no".into(), Some(now()), Some(7))).unwrap();
     block(journal.report_rate(1234)).unwrap();
     block(journal.report_table("t".into(), Some("released".into()))).unwrap();
@@ -350,7 +366,7 @@ fn jobs_of_a_watch_that_is_no_more_are_parked_until_it_is_again() {
     let bench = Bench::new();
     bench.enqueue(&[("a", 1), ("b", 1)]);
     let begin = |watches| block(bench.journal().begin("1", watches, now())).unwrap();
-    let mine = || vec![(watch(), "/w".into(), "t".to_owned())];
+    let mine = || vec![configured("/w", "t")];
     begin(Vec::new());
     let states = || -> Vec<_> { bench.jobs().iter().map(|job| job.state.name()).collect() };
     assert_eq!(states(), [StateName::Parked, StateName::Parked]);
@@ -502,7 +518,7 @@ fn a_start_tries_parked_jobs_again_but_not_what_the_table_has_otherwise() {
         job.state = state.park(reason).unwrap();
         record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap();
     }
-    let watches = vec![(watch(), "/drop".into(), "lab.data.other".to_owned())];
+    let watches = vec![configured("/drop", "lab.data.other")];
     block(bench.journal().begin("1", watches, now())).unwrap();
     let states: Vec<_> = bench
         .jobs()

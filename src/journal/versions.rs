@@ -19,9 +19,9 @@ pub struct Before {
     pub md5: Option<Md5>,
 }
 
-/// The last version that is in the table or may come to be, with nothing between it and the job.
-const BEFORE: &str = "SELECT remote_id, size, md5 FROM jobs WHERE watch = ?1 AND path = ?2 \
-     AND id <> ?3 AND table_ref = ?4 AND remote_name = ?5 AND (remote_id IS NOT NULL \
+/// No two files share a name, but one that was moved may keep it. The last version that is in the table or may come to be, with nothing between it and the job.
+const BEFORE: &str = "SELECT remote_id, size, md5 FROM jobs WHERE table_ref = ?1 \
+     AND remote_name = ?2 AND id <> ?3 AND (remote_id IS NOT NULL \
      OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
 
 const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
@@ -63,13 +63,7 @@ impl Journal {
 
 fn before(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Before>> {
     let mut statement = connection.prepare_cached(BEFORE)?;
-    let place = params![
-        job.watch.as_str(),
-        path_bytes(&job.path),
-        job.id.0,
-        job.table,
-        job.remote_name,
-    ];
+    let place = params![job.table, job.remote_name, job.id.0];
     let row = statement.query_row(place, |row| {
         let Some(remote) = row.get::<_, Option<String>>("remote_id")? else {
             return Ok(None);

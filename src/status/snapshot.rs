@@ -80,6 +80,8 @@ pub struct WatchReport {
     pub last_scan_at: Option<Timestamp>,
     /// What is wrong with it.
     pub error: Option<String>,
+    /// Files that stay where they are, because they lay there at its first start.
+    pub ignored: u64,
 }
 
 /// The journal's own files.
@@ -110,6 +112,7 @@ impl Snapshot {
     pub fn take(reader: &Reader, now: Timestamp) -> Result<Self, JournalError> {
         let counts = reader.counts()?;
         let watches = reader.watches()?;
+        let ignored = reader.ignored()?;
         let row = reader.daemon()?;
         let holder = reader.holder().ok().flatten();
         let running = holder.is_some();
@@ -138,7 +141,10 @@ impl Snapshot {
             last_error: reader.last_error()?,
             watches: watches
                 .into_iter()
-                .map(|watch| watch_report(watch, &counts, running))
+                .map(|watch| {
+                    let ignored = ignored.get(&watch.name).copied().unwrap_or(0);
+                    watch_report(watch, &counts, ignored, running)
+                })
                 .collect(),
             api: ApiReport {
                 budget_left: live.and_then(|row| row.budget_left),
@@ -228,7 +234,7 @@ fn limited_by(
     }
 }
 
-fn watch_report(watch: WatchRow, counts: &[Count], running: bool) -> WatchReport {
+fn watch_report(watch: WatchRow, counts: &[Count], ignored: u64, running: bool) -> WatchReport {
     let own = counts
         .iter()
         .filter(|count| count.watch == watch.name.as_str());
@@ -244,5 +250,6 @@ fn watch_report(watch: WatchRow, counts: &[Count], running: bool) -> WatchReport
         overflows: watch.overflows,
         last_scan_at: watch.last_scan_at,
         error: watch.closed.filter(|_| running).or(watch.error),
+        ignored,
     }
 }

@@ -16,14 +16,18 @@ use crate::job::{Sighting, printable};
 /// Folders whose markers are tried at once.
 const TRIED: usize = 100;
 
-/// What becomes of a file that a walk came by: it may go, or it is a marker that begins to settle, or it is held.
-pub(super) fn sift(
-    sets: &mut Option<Sets>,
-    settle: &mut Settle,
-    file: Sighting,
-) -> Option<Sighting> {
+/// What becomes of a file that a walk came by.
+pub(super) enum Sifted {
+    /// It may go.
+    Goes(Sighting),
+    /// It is a marker, and begins to settle if it does not stand yet; or it waits for one.
+    Waits(Sighting),
+}
+
+/// Looks at a file that a walk came by with its set in mind.
+pub(super) fn sift(sets: &mut Option<Sets>, settle: &mut Settle, file: Sighting) -> Sifted {
     let Some(sets) = sets else {
-        return Some(file);
+        return Sifted::Goes(file);
     };
     if sets.is_marker(&file.path) {
         // also one that the ledger knows: after a restart it has to stand again
@@ -31,13 +35,12 @@ pub(super) fn sift(
             let now = Instant::now();
             settle.observe(&file.path, file.seen, Trust::Unknown, now, now);
         }
-        return None;
+    } else if sets.lets_go(&file.path) {
+        return Sifted::Goes(file);
+    } else {
+        sets.hold(&file);
     }
-    if sets.lets_go(&file.path) {
-        return Some(file);
-    }
-    sets.hold(&file);
-    None
+    Sifted::Waits(file)
 }
 
 impl<L: Ledger> Folder<L> {

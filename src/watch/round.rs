@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::complete::sift;
+use super::complete::{Sifted, sift};
 use super::folder::Folder;
 use super::ledger::{Ledger, Mode};
 use super::look::BATCH;
 use super::scan::Found;
 use crate::beneath::Root;
 use crate::config::Backend;
+use crate::job::Sighting;
 
 impl<L: Ledger> Folder<L> {
     /// Goes on with the walk on the agenda for one batch of files.
@@ -26,7 +27,7 @@ impl<L: Ledger> Folder<L> {
         let Some(walk) = self.agenda.walk() else {
             return;
         };
-        let mut files = Vec::new();
+        let (mut files, mut waiting) = (Vec::new(), Vec::new());
         let mut ended = false;
         for _ in 0..BATCH {
             if self.inbox.stopped() {
@@ -43,9 +44,10 @@ impl<L: Ledger> Folder<L> {
                     }
                 }
                 Some(Found::File(file)) if self.settle.holds(&file.path) => {}
-                Some(Found::File(file)) => {
-                    files.extend(sift(&mut self.sets, &mut self.settle, file));
-                }
+                Some(Found::File(file)) => match sift(&mut self.sets, &mut self.settle, file) {
+                    Sifted::Goes(file) => files.push(file),
+                    Sifted::Waits(file) => waiting.push(file),
+                },
                 Some(Found::Unreadable(path, error)) => self.troubles.unreadable(&path, &error),
                 None => {
                     ended = true;
@@ -53,13 +55,24 @@ impl<L: Ledger> Folder<L> {
                 }
             }
         }
-        if !self.take_in(files) {
+        if !self.show_first(waiting) || !self.take_in(files) {
             // These files would be missed, so the walk does not count.
             self.agenda.clear();
             self.scan_again();
         } else if ended {
             self.end_walk();
         }
+    }
+
+    /// Shows the ledger what lies there at the first scan and may not go yet: it may want to know what was there before.
+    /// Returns whether it could be asked.
+    fn show_first(&mut self, waiting: Vec<Sighting>) -> bool {
+        if self.last_scan_at.is_some() || waiting.is_empty() {
+            return true;
+        }
+        let shown = self.ledger.unknown(&self.settings.name, waiting);
+        self.troubles.ledger(&shown);
+        shown.is_ok()
     }
 
     fn end_walk(&mut self) {

@@ -80,6 +80,7 @@ const STATUS: [(&str, &[&str]); 7] = [
             "overflows",
             "last_scan_at",
             "error",
+            "ignored",
         ],
     ),
     ("/watches/0/totals", &TOTALS),

@@ -31,6 +31,19 @@ fn the_same_content_again_is_not_sent_again() {
 }
 
 #[test]
+fn a_renamed_file_goes_again_under_its_new_name() {
+    let lab = Lab::new();
+    let mut wanted = vec![lab.drop_file("a", 5_000, 1)];
+    lab.carry_all();
+    fs::rename(lab.path("a"), lab.path("folder/b")).unwrap();
+    wanted.push(holding("folder/b", &lab.path("folder/b")));
+    lab.carry_all();
+    assert_eq!(lab.report().requests(Call::Put), 2);
+    // the row of the old name stays: nothing is ever removed from a table
+    lab.expect(wanted);
+}
+
+#[test]
 fn other_content_under_a_known_name_goes_by_the_policy() {
     for (policy, code, state, reason, sent) in [
         ("on_conflict = \"new_version\"", 0, "done", None, true),

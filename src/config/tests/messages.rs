@@ -247,11 +247,11 @@ fn impossible_values_of_a_watch_are_refused_with_what_to_write_instead() {
         ),
         (
             "remote_name = \"{path}\"",
-            r#"6:15: `remote_name`: "path" in "{path}" is unknown"#,
+            r#"6:15: `remote_name`: in "{path}", at character 1: "path" is unknown"#,
         ),
         (
             "remote_name = \"{stem\"",
-            r#"6:15: `remote_name`: in "{stem" a `{` is not closed"#,
+            r#"6:15: `remote_name`: in "{stem", at character 1: a `{` is not closed"#,
         ),
         (
             "remote_name = \"\"",
@@ -277,11 +277,8 @@ fn impossible_values_of_a_watch_are_refused_with_what_to_write_instead() {
 fn what_is_not_built_yet_is_refused_and_its_default_is_not() {
     for (key, other) in [
         ("kind", r#""tabular""#),
-        ("existing", r#""ignore""#),
-        ("remote_name", r#""{watch}/{relative_path}""#),
         ("after_upload", r#""delete""#),
         ("move_to", r#""/data/done""#),
-        ("priority", "1"),
     ] {
         let said = said_in_a_watch(&format!("{key} = {other}"));
         assert!(said.contains(&format!("`{key}`: not yet: ")), "{said}");

@@ -2,6 +2,7 @@
 
 mod starts;
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,7 @@ use super::condition::{Account, Condition};
 use super::destinations::Destinations;
 use super::lot::Carried;
 use super::pauses::Pauses;
+use super::priority::Priorities;
 use super::rate::Rate;
 use super::register::Stored;
 use super::remote::Remote;
@@ -118,15 +120,17 @@ impl Engine {
     ) -> Self {
         let (report, events) = mpsc::channel(config.transfer.workers * stock::SHARES);
         let shared = Shared::new(config, journal, client, credential, surroundings);
+        let watches = config.watches.iter();
+        let priorities = Priorities::new(watches.map(|watch| (watch.name.clone(), watch.priority)));
         let mut watches: Vec<_> = shared.folders.keys().cloned().collect();
-        watches.sort();
+        watches.sort_by_cached_key(|watch| (Reverse(priorities.of(watch)), watch.clone()));
         let mut pool = Pool {
             shared: Arc::new(shared),
             events,
             report,
             tasks: TaskTracker::new(),
             condition: watch::channel(Condition::default()).0,
-            stock: Stock::default(),
+            stock: Stock::new(priorities),
             pauses: Pauses::default(),
             destinations: Destinations::default(),
             squeeze: Squeeze::new(config.transfer.workers, descriptors()),
@@ -233,7 +237,7 @@ impl Pool {
                 self.under_way.reconciling = false;
                 let outcome = outcome?;
                 self.store(outcome.onward);
-                self.stock.unresolved.extend(outcome.kept);
+                self.stock.look_up(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
                     .await?;
                 self.on_destination(outcome.destination).await

@@ -39,16 +39,15 @@ impl Pool {
 
     async fn claim(&mut self) -> Recorded<()> {
         // these need no worker, but memory
-        let few = |stock: &Stock, _: &WatchName| stock.to_register() < MOST_STORED;
+        let few = |stock: &Stock, watch: &WatchName| stock.to_register(watch) < MOST_STORED;
         let stored = self.claim_from(Queue::Stored, few).await?;
         self.sort(stored).await?;
         let capacity = self.capacity();
-        if self.stock.runs_low(capacity) {
-            let interrupted = self.claim_from(Queue::Interrupted, |_, _| true).await?;
-            self.sort(interrupted).await?;
-        }
+        let low = |stock: &Stock, watch: &WatchName| stock.runs_low(capacity, watch);
+        let interrupted = self.claim_from(Queue::Interrupted, low).await?;
+        self.sort(interrupted).await?;
         let lacks = |stock: &Stock, watch: &WatchName| {
-            stock.queued.lacks(watch) && stock.to_compare.len() < MOST_STORED
+            stock.queued.lacks(watch) && stock.to_compare(watch) < MOST_STORED
         };
         let queued = self.claim_from(Queue::Queued, lacks).await?;
         if queued.is_empty() {
@@ -57,7 +56,7 @@ impl Pool {
         let mut before = self.shared.journal.before(&queued).await?;
         for job in queued {
             match before.remove(&job.id) {
-                Some(before) => self.stock.to_compare.push_back((job, before)),
+                Some(before) => self.stock.compare(job, before),
                 None => self.stock.queued.extend([job]),
             }
         }
@@ -106,7 +105,7 @@ impl Pool {
                 Step::Renew => stale.push(job),
                 Step::Transfer => self.stock.make_ready([job]),
                 Step::Register => self.store([job]),
-                Step::Reconcile => self.stock.unresolved.push(job),
+                Step::Reconcile => self.stock.look_up([job]),
                 Step::Finish => registered.push(job),
                 Step::Rest => {}
             }
@@ -124,13 +123,14 @@ impl Pool {
     fn start_reserving(&mut self) {
         let now = Instant::now();
         let capacity = self.capacity();
-        let wanted = self.stock.runs_low(capacity) && self.pauses.may_upload(now);
-        if self.under_way.reserving > 0 || !wanted || !self.pauses.may_call(now) {
+        let may = self.pauses.may_upload(now) && self.pauses.may_call(now);
+        if self.under_way.reserving > 0 || !may {
             return;
         }
+        let least = self.stock.runs_low_from(capacity);
         let sends = self.under_way.transferring > 0;
         let open = |table: &str| self.destinations.may_ask(table, now);
-        let batch = self.stock.next_to_reserve(sends, open);
+        let batch = self.stock.next_to_reserve(sends, least, open);
         if let Some(first) = batch.first() {
             self.destinations.asked(&first.table, now);
             self.under_way.reserving = batch.len();
@@ -141,13 +141,13 @@ impl Pool {
     }
 
     fn start_comparing(&mut self) {
-        let waiting = &mut self.stock.to_compare;
-        if self.under_way.comparing || waiting.is_empty() {
+        if self.under_way.comparing {
             return;
         }
-        let batch = waiting
-            .drain(..waiting.len().min(compare::AT_ONCE))
-            .collect();
+        let batch = self.stock.next_to_compare(compare::AT_ONCE);
+        if batch.is_empty() {
+            return;
+        }
         self.under_way.comparing = true;
         let step = compare::compare(self.shared.clone(), batch);
         self.start(async { Event::Compared(step.await) });

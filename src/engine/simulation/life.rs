@@ -14,7 +14,8 @@ use super::world::{Inside, Step, World};
 use crate::config::Config;
 use crate::engine::surroundings::{Reading, Surroundings};
 use crate::engine::{Credential, Engine};
-use crate::journal::{Journal, JournalError, Reader, Writer};
+use crate::job::Naming;
+use crate::journal::{Configured, Journal, JournalError, Reader, Writer};
 use crate::redivis::Bearer;
 
 /// After this long in peace, everything must have arrived: the longest wait of all is that for a clock that
@@ -101,8 +102,16 @@ impl Machine {
         let slow_disk_ms = self.slow_disk_ms;
         tokio::spawn(write(self.world.clone(), writer, slow_disk_ms));
         let watches = self.config.watches.iter();
-        let watches =
-            watches.map(|watch| (watch.name.clone(), watch.path.clone(), watch.table.clone()));
+        let watches = watches.map(|watch| Configured {
+            path: watch.path.clone(),
+            table: watch.table.clone(),
+            naming: Naming {
+                template: watch.remote_name.clone(),
+                watch: watch.name.clone(),
+                host: "simulated".into(),
+            },
+            leaves_existing: false,
+        });
         let now = self.world.now().wall();
         journal.begin("simulated", watches.collect(), now).await?;
 

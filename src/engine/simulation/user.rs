@@ -79,7 +79,7 @@ impl Users {
             let number = chance.up_to(self.most_files as u64 + 1);
             (watch, number, content(chance))
         };
-        let path = PathBuf::from(format!("f{number}"));
+        let path = PathBuf::from(format!("w{watch}-f{number}"));
         if self.files.contains_key(&(watch, path.clone())) {
             return self.change((watch, path));
         }

@@ -5,7 +5,7 @@ use super::*;
 /// A start, `hours` after the first one.
 fn begin(bench: &Bench, hours: i64) -> Timestamp {
     let at = now() + SignedDuration::from_hours(hours);
-    let configured = (watch(), "/drop".into(), "lab.data.raw".to_owned());
+    let configured = configured("/drop", "lab.data.raw");
     block(bench.journal().begin("1", vec![configured], at)).unwrap();
     at
 }

@@ -227,3 +227,38 @@ fn a_start_on_a_full_disk_uses_the_reserve_of_the_last_daemon() {
     empty(&disk);
     wait_until("new jobs are taken", || try_enqueue(&bench, 1).is_ok());
 }
+
+#[test]
+fn on_a_full_disk_nothing_is_taken_for_a_file_that_lay_there() {
+    let name = "on_a_full_disk_nothing_is_taken_for_a_file_that_lay_there";
+    let Some(disk) = small_disk(name, 40) else {
+        return;
+    };
+    let mut bench = bench_on(&disk);
+    let leaving = Configured {
+        leaves_existing: true,
+        ..configured("/w", "t")
+    };
+    block(bench.journal().begin("1", vec![leaving], now())).unwrap();
+    let names: Vec<String> = (0..400).map(|n| format!("file {n}")).collect();
+    let files = names.iter().map(|name| NewJob {
+        sighting: sighting(name, 1),
+        remote_name: name.clone(),
+    });
+    let other = WatchName::new("other");
+    let journal = bench.journal();
+    journal
+        .enqueue(&other, "t", files.collect(), now())
+        .unwrap();
+    let mut jobs = block(journal.claim(Queue::Queued, &other, 1000, now())).unwrap();
+    drop(journal);
+    fill(&disk);
+    reserve_some(&bench, &mut jobs, 100);
+    let mut old = sighting("old", 1);
+    old.seen.ctime_ns = 0;
+    let ask = |bench: &Bench| bench.journal().unknown(&watch(), vec![old.clone()]);
+    assert!(matches!(ask(&bench), Err(JournalError::Full(_))));
+    empty(&disk);
+    bench.reopen();
+    assert_eq!(ask(&bench).unwrap(), []);
+}

@@ -102,7 +102,7 @@ fn dump(path: &Path) -> Vec<String> {
 fn live(mut look: impl FnMut(&Bench, &str)) {
     let bench = Bench::new();
     look(&bench, "new");
-    let configured = (watch(), "/drop".into(), "lab.data.raw".to_owned());
+    let configured = configured("/drop", "lab.data.raw");
     block(bench.journal().begin("1", vec![configured], now())).unwrap();
     look(&bench, "begun");
     for (number, way) in ways().into_iter().enumerate() {

@@ -118,4 +118,13 @@ fn a_journal_of_the_first_version_keeps_every_job_in_its_state() {
         .map(|queue| claim(&journal, queue).len())
         .sum();
     assert_eq!(claimed, 6);
+    // what it watched has had its first start
+    let leaving = Configured {
+        leaves_existing: true,
+        ..configured("/", "t")
+    };
+    block(journal.begin("2", vec![leaving], now())).unwrap();
+    let mut old = vec![sighting("old", 1)];
+    old[0].seen.ctime_ns = 0;
+    assert_eq!(journal.unknown(&watch(), old.clone()).unwrap(), old);
 }

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use super::folder::Pace;
 use super::{Health, Ledger, Phase, Watching, spawn_with};
-use crate::config::{Backend, Kind, OnConflict, Watch};
-use crate::job::{Fingerprint, Sighting, WatchName};
+use crate::config::{Backend, Existing, Kind, OnConflict, Watch};
+use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -128,9 +128,12 @@ fn settings(root: &Path) -> Watch {
         backend: Backend::Inotify,
         poll_interval: Duration::from_hours(1),
         rescan_interval: Duration::from_hours(1),
+        existing: Existing::Upload,
+        remote_name: Template::default(),
         on_conflict: OnConflict::NewVersion,
         release_on: None,
         allow_hard_links: false,
+        priority: 0,
     }
 }
 
