@@ -11,6 +11,7 @@
 //! | `round`    | scans, a slice at a time                                        |
 //! | `source`   | events as hints; the only file that names `notify`              |
 //! | `hint`     | the bounded way from the source to the loop                     |
+//! | `happening`| the same for somebody who learns: what happened, and when       |
 //! | `scan`     | walks a folder beneath the root                                 |
 //! | `agenda`   | which folders are still to be walked                            |
 //! | `settle`   | pure: when a file is finished                                   |
@@ -37,6 +38,7 @@
 mod agenda;
 mod filter;
 mod folder;
+mod happening;
 mod health;
 mod hint;
 mod ledger;
@@ -59,11 +61,11 @@ use tracing::warn;
 
 use crate::config::Watch;
 use crate::job::WatchName;
-use filter::Filter;
 use folder::{Folder, Pace};
 use hint::Outlet;
 
-pub use filter::PatternError;
+pub use filter::{Filter, PatternError};
+pub use happening::{Happening, Witness};
 pub use ledger::{Health, Ledger, Mode};
 
 /// As many hints wait as the kernel keeps events by default; more are lost and lead to a scan.

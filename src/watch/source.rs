@@ -16,6 +16,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::io::Errno;
 
+use super::happening::Happening;
 use super::hint::{Hint, Outlet};
 use super::ledger::Mode;
 use crate::config::Backend;
@@ -30,12 +31,33 @@ pub(super) struct Source {
 impl Source {
     /// A source without any watch yet. Hints go to `outlet`, from a thread of `notify`.
     pub fn start(backend: Backend, root: &Path, outlet: Outlet) -> Self {
-        let (watcher, reason) = match backend {
-            Backend::Poll => (None, "configured".to_owned()),
-            Backend::Auto | Backend::Inotify => match watcher(root, outlet) {
-                Ok(watcher) => (Some(watcher), "the kernel reports changes".to_owned()),
-                Err(error) => (None, reason(&error)),
-            },
+        match backend {
+            Backend::Poll => Self::new(root, Err("configured".to_owned())),
+            Backend::Auto | Backend::Inotify => {
+                let below = root.to_path_buf();
+                let tell = move |event| translate(event, &below, |hint| outlet.send(hint));
+                Self::new(
+                    root,
+                    notify::recommended_watcher(tell).map_err(|error| reason(&error)),
+                )
+            }
+        }
+    }
+
+    /// The same for somebody who wants to learn what happens, not only where to look.
+    pub fn witness(root: &Path, tell: impl Fn(Happening) + Send + 'static) -> Self {
+        let below = root.to_path_buf();
+        let tell = move |event| narrate(event, &below, &tell);
+        Self::new(
+            root,
+            notify::recommended_watcher(tell).map_err(|error| reason(&error)),
+        )
+    }
+
+    fn new(root: &Path, watcher: Result<RecommendedWatcher, String>) -> Self {
+        let (watcher, reason) = match watcher {
+            Ok(watcher) => (Some(watcher), "the kernel reports changes".to_owned()),
+            Err(reason) => (None, reason),
         };
         Self {
             root: root.to_path_buf(),
@@ -79,11 +101,6 @@ impl Source {
     }
 }
 
-fn watcher(root: &Path, outlet: Outlet) -> notify::Result<RecommendedWatcher> {
-    let root = root.to_path_buf();
-    notify::recommended_watcher(move |event| translate(event, &root, |hint| outlet.send(hint)))
-}
-
 /// Turns an event into hints.
 ///
 /// Opening and reading are left out: our own uploads do that.
@@ -109,6 +126,39 @@ fn translate(event: notify::Result<notify::Event>, root: &Path, mut hint: impl F
                 _ => Hint::Path(path),
             });
         }
+    }
+}
+
+/// Turns an event into what happened. Reading is left out, and the root itself.
+fn narrate(event: notify::Result<notify::Event>, root: &Path, tell: impl Fn(Happening)) {
+    let event = match event {
+        Ok(event) if !event.need_rescan() => event,
+        // Events could not be read, or not kept.
+        Ok(_) | Err(_) => return tell(Happening::Lost),
+    };
+    let cookie = event.tracker();
+    for path in event.paths {
+        let Ok(path) = path.strip_prefix(root) else {
+            continue;
+        };
+        if path.as_os_str().is_empty() {
+            continue;
+        }
+        let path = path.to_path_buf();
+        tell(match event.kind {
+            // Both halves of a renaming were told before.
+            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => continue,
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Happening::Left(path, cookie),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Happening::Came(path, cookie),
+            EventKind::Create(CreateKind::Folder) => Happening::Folder(path),
+            EventKind::Create(_) => Happening::Created(path),
+            EventKind::Modify(ModifyKind::Data(_)) => Happening::Written(path),
+            EventKind::Remove(_) => Happening::Removed(path),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Modify(_) => {
+                Happening::Touched(path)
+            }
+            _ => continue,
+        });
     }
 }
 
@@ -192,12 +242,68 @@ mod tests {
     }
 
     #[test]
+    fn a_witness_hears_what_happened_and_to_whom() {
+        let path = || PathBuf::from("sub/a");
+        let name = |mode| EventKind::Modify(ModifyKind::Name(mode));
+        let close = |mode| EventKind::Access(AccessKind::Close(mode));
+        for (kind, want) in [
+            (
+                EventKind::Create(CreateKind::File),
+                Some(Happening::Created(path())),
+            ),
+            (
+                EventKind::Create(CreateKind::Folder),
+                Some(Happening::Folder(path())),
+            ),
+            (
+                EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+                Some(Happening::Written(path())),
+            ),
+            (
+                EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+                Some(Happening::Touched(path())),
+            ),
+            (close(AccessMode::Write), Some(Happening::Touched(path()))),
+            (close(AccessMode::Read), None),
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), None),
+            (
+                name(RenameMode::From),
+                Some(Happening::Left(path(), Some(7))),
+            ),
+            (name(RenameMode::To), Some(Happening::Came(path(), Some(7)))),
+            (name(RenameMode::Both), None),
+            (
+                EventKind::Remove(RemoveKind::File),
+                Some(Happening::Removed(path())),
+            ),
+        ] {
+            for (at, want) in [("/drop/sub/a", want), ("/drop", None), ("/else/a", None)] {
+                let told = std::cell::RefCell::new(Vec::new());
+                let event = Event::new(kind).add_path(at.into()).set_tracker(7);
+                narrate(Ok(event), Path::new("/drop"), |what| {
+                    told.borrow_mut().push(what);
+                });
+                assert_eq!(told.into_inner(), Vec::from_iter(want), "{kind:?} {at}");
+            }
+        }
+    }
+
+    #[test]
     fn an_overflow_and_an_error_mean_that_everything_is_to_be_looked_at() {
         let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
         for event in [Ok(overflow), Err(notify::Error::generic("unreadable"))] {
             let mut hints = Vec::new();
+            let again = event
+                .as_ref()
+                .map(Event::clone)
+                .map_err(|_| notify::Error::generic("unreadable"));
             translate(event, Path::new("/drop"), |hint| hints.push(hint));
             assert_eq!(hints, [Hint::Rescan]);
+            let told = std::cell::RefCell::new(Vec::new());
+            narrate(again, Path::new("/drop"), |what| {
+                told.borrow_mut().push(what);
+            });
+            assert_eq!(told.into_inner(), [Happening::Lost]);
         }
     }
 
