@@ -39,6 +39,7 @@ pub use enqueue::NewJob;
 pub use health::{AccountState, DaemonRow, WatchRow};
 pub use lock::Holder;
 pub use open::OpenError;
+pub use place::network;
 pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
 pub use record::{Entry, Hold};
 pub use versions::Before;

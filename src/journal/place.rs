@@ -26,7 +26,7 @@ const ELSEWHERE: &[(u32, &str)] = &[
 ];
 
 /// What kind of network a folder is on, if it is.
-pub(super) fn network(folder: &Path) -> io::Result<Option<&'static str>> {
+pub fn network(folder: &Path) -> io::Result<Option<&'static str>> {
     Ok(network_of(statfs(folder)?.f_type))
 }
 
