@@ -223,6 +223,32 @@ fn a_pause_of_a_writer_is_measured() {
 }
 
 #[test]
+fn a_folder_that_is_away_is_waited_for_and_nothing_in_it_counts_as_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, aside) = (dir.path().join("drop"), dir.path().join("aside"));
+    fs::create_dir(&folder).unwrap();
+    let observer = Observer::start(&dir, &folder, "1h");
+    fs::write(folder.join("a.csv"), "text").unwrap();
+    wait_until("it has seen the file", || {
+        observer.said().contains(": 1 file came")
+    });
+    fs::rename(&folder, &aside).unwrap();
+    wait_until("it misses the folder", || {
+        observer.said().contains("the folder is away: ")
+    });
+    fs::rename(&aside, &folder).unwrap();
+    wait_until("it is back", || {
+        observer.said().contains("the folder is there again")
+    });
+    observer.signal(Signal::INT);
+    let (status, block) = observer.end();
+    assert_eq!(status.code(), Some(0), "{block}");
+    assert!(block.contains("# 1 file came, 4 B.\n"), "{block}");
+    assert!(block.contains("# The folder was away 1 time.\n"), "{block}");
+    assert!(!block.contains("went away again"), "{block}");
+}
+
+#[test]
 fn when_nothing_happens_it_says_so_and_ends_by_itself() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("drop");

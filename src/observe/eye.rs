@@ -273,6 +273,12 @@ impl<'a> Eye<'a> {
 
     /// How it goes.
     pub fn words(&self) -> String {
+        if !self.first_walk_told {
+            return format!(
+                "{}: still looking at what is there",
+                words::time(self.now())
+            );
+        }
         let found = self.findings();
         let pause = found.pause.as_ref().map_or_else(String::new, |pause| {
             format!(

@@ -307,7 +307,7 @@ impl Learner {
             let same = file.look.and_then(|before| {
                 let (to, now) = found.get(&before.inode())?;
                 // an inode is soon given to another file; then the name is the evidence
-                (before.content() == now.content() || names::renaming(&from, to).pattern.is_some())
+                (before.content() == now.content() || names::renaming(&from, to).kin)
                     .then(|| (before.inode(), to.clone(), *now))
             });
             let Some((inode, to, now)) = same else {

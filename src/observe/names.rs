@@ -71,6 +71,8 @@ pub(super) fn pattern(path: &Path) -> Option<Pattern> {
 pub(super) struct Renaming {
     /// In words, with NAME for what stays.
     pub how: String,
+    /// Whether something stays.
+    pub kin: bool,
     /// What the first names have in common, and no finished one.
     pub pattern: Option<Pattern>,
 }
@@ -80,14 +82,20 @@ pub(super) fn renaming(from: &Path, to: &Path) -> Renaming {
     let (Some(old), Some(new)) = (name(from), name(to)) else {
         return Renaming {
             how: "one name becomes another".into(),
+            kin: false,
             pattern: None,
         };
     };
-    let told = |how: String, pattern| Renaming { how, pattern };
+    let told = |how: String, pattern| Renaming {
+        how,
+        kin: true,
+        pattern,
+    };
     if old == new {
         return staged(from, to);
     }
-    let Some((before, after)) = old.split_once(new) else {
+    let around = old.split_once(new);
+    let Some((before, after)) = around.filter(|(before, after)| stands_alone(before, after)) else {
         return another_name(from, old, new);
     };
     if before == "." && is_chance(after) {
@@ -122,11 +130,24 @@ fn staged(from: &Path, to: &Path) -> Renaming {
     } else {
         format!("{folder}/NAME is moved to another folder")
     };
-    Renaming { how, pattern }
+    Renaming {
+        how,
+        kin: true,
+        pattern,
+    }
+}
+
+/// Whether what is around a name is no part of a longer word: `a` is not what stays of `data.x`.
+fn stands_alone(before: &str, after: &str) -> bool {
+    !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
 }
 
 fn another_name(from: &Path, old: &str, new: &str) -> Renaming {
-    let told = |how: String, pattern| Renaming { how, pattern };
+    let told = |how: String, pattern| Renaming {
+        how,
+        kin: false,
+        pattern,
+    };
     let pattern = pattern(from);
     if pattern
         .as_ref()
@@ -136,9 +157,10 @@ fn another_name(from: &Path, old: &str, new: &str) -> Renaming {
     }
     match (split(old), split(new)) {
         (Some((stem, ending)), Some((other, final_ending))) if ending != final_ending => {
-            let stem = if stem == other { "NAME" } else { "*" };
+            let kin = stem == other;
+            let stem = if kin { "NAME" } else { "*" };
             let how = format!("{stem}.{ending} becomes {stem}.{final_ending}");
-            told(how, pattern)
+            Renaming { how, kin, pattern }
         }
         (Some((_, ending)), None) => told(
             format!("*.{ending} becomes a name without an ending"),
@@ -260,6 +282,12 @@ mod tests {
                 None,
             ),
             ("a.csv", "done/a.csv", "NAME is moved into a folder", None),
+            (
+                "data.x",
+                "a",
+                "*.x becomes a name without an ending",
+                Some("**/*.x"),
+            ),
             ("a.csv", "b.csv", "one name becomes another", None),
             ("a", "b", "one name becomes another", None),
         ] {

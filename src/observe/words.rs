@@ -38,6 +38,8 @@ impl Page {
     /// A sentence, as a comment.
     pub fn say(&mut self, sentence: &str) {
         let mut line = String::from("#");
+        // no comment may hold one
+        let sentence = sentence.replace(|c: char| c.is_control() && !c.is_whitespace(), "?");
         for word in sentence.split_whitespace() {
             if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.line(&line);

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::ledger::Mode;
@@ -46,7 +46,11 @@ pub struct Witness {
 impl Witness {
     /// A witness that is in no folder yet. Where there are no events, it hears nothing.
     pub fn start(root: &Path) -> Self {
-        let (sender, told) = sync_channel(CAPACITY);
+        Self::with_capacity(root, CAPACITY)
+    }
+
+    fn with_capacity(root: &Path, capacity: usize) -> Self {
+        let (sender, told) = sync_channel(capacity);
         let lost = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&lost);
         let source = Source::witness(root, move |what| {
@@ -77,9 +81,9 @@ impl Witness {
         let mut told = Vec::new();
         match self.told.recv_timeout(timeout) {
             Ok(first) => told.push(first),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => {}
             // without events nobody sends, and the time passes all the same
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(timeout),
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(timeout),
         }
         told.extend(self.told.try_iter().take(limit));
         // Room is made before the flag is read: what is lost from now on sets it again.
@@ -87,5 +91,54 @@ impl Witness {
             told.push((Happening::Lost, Instant::now()));
         }
         told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Waits until a witness has said something.
+    fn hear(witness: &Witness, enough: impl Fn(&[Happening]) -> bool) -> Vec<Happening> {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let mut all = Vec::new();
+        while !enough(&all) {
+            assert!(Instant::now() < deadline, "waited in vain; heard {all:?}");
+            let told = witness.wait(Duration::from_millis(100), 1_000);
+            all.extend(told.into_iter().map(|(what, _)| what));
+        }
+        all
+    }
+
+    #[test]
+    fn both_halves_of_a_renaming_have_one_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut witness = Witness::start(dir.path());
+        witness.enter(Path::new(""));
+        assert_eq!(witness.mode(), Mode::Inotify);
+        fs::write(dir.path().join("a.tmp"), "text").unwrap();
+        fs::rename(dir.path().join("a.tmp"), dir.path().join("a")).unwrap();
+        let came = |what: &Happening| matches!(what, Happening::Came(..));
+        let all = hear(&witness, |all| all.iter().any(came));
+        assert_eq!(all[0], Happening::Created("a.tmp".into()));
+        assert!(all.contains(&Happening::Written("a.tmp".into())));
+        let [.., Happening::Left(from, one), Happening::Came(to, other)] = &all[..] else {
+            panic!("{all:?}");
+        };
+        assert_eq!((from.to_str(), to.to_str()), (Some("a.tmp"), Some("a")));
+        assert!(one.is_some() && one == other);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_told_as_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut witness = Witness::with_capacity(dir.path(), 1);
+        witness.enter(Path::new(""));
+        for number in 0..100 {
+            fs::write(dir.path().join(number.to_string()), "").unwrap();
+        }
+        hear(&witness, |all| all.contains(&Happening::Lost));
     }
 }

@@ -111,3 +111,23 @@ fn how_files_came_is_told_by_events() {
     );
     assert_eq!(found.excludes().last().unwrap(), "stage");
 }
+
+#[test]
+fn a_new_file_with_the_inode_of_another_is_no_renaming() {
+    for (new, renamed) in [("other.csv", 0), ("a.raw", 1)] {
+        let mut scene = Scene::new(Noticed::ByLooks);
+        scene.wait(1.0);
+        scene.file("a.raw.busy", 10);
+        scene.wait(1.5);
+        scene.reuse_inode_of("a.raw.busy");
+        scene.remove("a.raw.busy");
+        scene.file(new, 70);
+        scene.wait(1.5);
+        let found = scene.findings();
+        assert_eq!(
+            (found.renamed, found.vanished),
+            (renamed, 1 - renamed),
+            "{new}"
+        );
+    }
+}

@@ -68,6 +68,11 @@ impl Scene {
         self.files.insert(path.into(), Look { version, ..look });
     }
 
+    /// A new file gets the inode of one that is gone, as some file systems do it.
+    pub fn reuse_inode_of(&mut self, gone: &str) {
+        self.inodes = self.files[Path::new(gone)].version.ino - 1;
+    }
+
     pub fn create(&mut self, path: &str) {
         self.create_bytes(path.as_bytes());
     }

@@ -411,6 +411,23 @@ const STORIES: &[Story] = &[
         &["file that then went on growing:"],
     ),
     (
+        "temporary names that a configuration must quote",
+        |scene| {
+            scene.wait(1.0);
+            for stem in ["a", "b"] {
+                let draft = format!("re[\"\u{7f}\n_{stem}.csv");
+                scene.create(&draft);
+                scene.wait(1.5);
+                scene.write(&draft, 10);
+                scene.wait(1.5);
+                scene.rename(&draft, &format!("{stem}.csv"));
+            }
+            scene.wait(30.0);
+        },
+        &["Renamed 2 times", "exclude = ["],
+        &[],
+    ),
+    (
         "links, closed files, names that are no text",
         |scene| {
             scene.wait(1.0);
