@@ -13,6 +13,7 @@
 //! | [`crash_point`] | moments at which a debug build can be told to die       | being there in a release       |
 //! | [`beneath`]     | opening regular files below a root, by `openat2`; kinds of file systems | following a link |
 //! | [`watch`]       | hints, scan, settling, filter                           | knowing Redivis or the engine  |
+//! | [`observe`]     | what a folder's writer does → proposed settings         | writing, the journal           |
 //! | [`journal`]     | the only SQL; one writer thread, group commit           | deciding what is next          |
 //! | [`transfer`]    | the upload protocol without IO, clock or chance         | tokio, reqwest, files          |
 //! | [`redivis`]     | the only HTTP client: sends once, hides secrets         | retrying, sleeping             |
@@ -40,6 +41,7 @@ pub mod daemon;
 pub mod engine;
 pub mod job;
 pub mod journal;
+pub mod observe;
 pub mod redivis;
 pub mod sandbox;
 pub mod status;

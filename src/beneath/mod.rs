@@ -8,6 +8,7 @@
 //!
 //! - [`Root::open_file`] opens regular files for reading and nothing else;
 //! - [`Root::stat`] looks at one without opening it;
+//! - [`Root::may_read`] asks whether one could be opened, without opening it;
 //! - [`Root::list`] names what lies in a folder.
 //!
 //! No link is followed, no call blocks on what a user put there, and no other way is tried when the
@@ -27,7 +28,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use crate::job::Fingerprint;
@@ -121,6 +122,23 @@ impl Root {
     /// What kind of network, or of program, a folder's file system belongs to; `None`: a disk of this machine.
     pub fn network(&self, folder: &Path) -> io::Result<Option<&'static str>> {
         file_system::network_behind(self.resolve(folder, OFlags::PATH)?)
+    }
+
+    /// Whether this user may read what is there, by its permissions. Nothing is opened for reading.
+    ///
+    /// A kernel that cannot say (before Linux 5.8) counts as yes.
+    pub fn may_read(&self, relative: &Path) -> Result<bool, OpenError> {
+        let Some(name) = relative.file_name() else {
+            return Ok(true);
+        };
+        let parent = relative.parent().unwrap_or(Path::new(""));
+        let folder = self.resolve(parent, OFlags::PATH | OFlags::DIRECTORY)?;
+        let flags = AtFlags::EACCESS | AtFlags::SYMLINK_NOFOLLOW;
+        match rustix::fs::accessat(folder, name, Access::READ_OK, flags) {
+            Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(true),
+            Err(Errno::ACCESS | Errno::PERM) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Names what lies in a folder; the empty path is the root.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -222,5 +222,34 @@ fn times_beyond_what_fits_are_no_panic() {
         (i64::MIN, i64::MIN + 7),
     ] {
         assert_eq!(nanoseconds(seconds, 7), want);
+    }
+}
+
+#[test]
+fn whether_a_file_may_be_read_is_asked_without_opening_it() {
+    let place = place();
+    symlink(place.outside.join("secret"), place.drop.join("sub/link")).unwrap();
+    symlink(&place.outside, place.drop.join("way")).unwrap();
+    let file = place.drop.join("sub/file");
+    for (mode, want) in [(0o400, true), (0o000, rustix::process::geteuid().is_root())] {
+        fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        assert_eq!(place.root.may_read(Path::new("sub/file")).unwrap(), want);
+    }
+    for (path, want) in [
+        ("sub/missing", "it is gone"),
+        (
+            "way/secret",
+            "it is a link or behind one, not a regular file",
+        ),
+        (
+            "../outside/secret",
+            "it is a link or behind one, not a regular file",
+        ),
+    ] {
+        assert_eq!(
+            outcome(place.root.may_read(Path::new(path))),
+            want,
+            "{path}"
+        );
     }
 }

@@ -44,6 +44,8 @@ pub(super) enum Command {
         #[arg(long)]
         online: bool,
     },
+    /// Watch a folder while an instrument writes to it, and propose a [[watch]] block for it
+    Observe(Observe),
     /// What the daemon does now
     Status {
         /// As one JSON object
@@ -101,6 +103,18 @@ pub(super) enum OneJob {
         /// Its number
         id: i64,
     },
+}
+
+/// Needs no configuration and no daemon, opens no file and writes nothing.
+///
+/// The block goes to stdout, with its reasons as comments; the progress goes to stderr.
+#[derive(Debug, Args)]
+pub(super) struct Observe {
+    /// The folder, which must be there
+    pub path: PathBuf,
+    /// How long, from 1s to 7d; Ctrl-C ends it early, with what was learned so far
+    #[arg(long = "for", value_name = "TIME", default_value = "10m")]
+    pub lasts: String,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod demo;
 mod error;
 mod jobs;
 mod log;
+mod observe;
 mod practice;
 mod status;
 mod text;
@@ -53,6 +54,7 @@ fn perform(arguments: &Arguments, env: &Environment) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run { once } => run(load()?, env, *once),
         Command::Check { online } => check::check(&load()?, env, *online),
+        Command::Observe(asked) => observe::observe(asked),
         Command::Status { json } => status::status(&load()?, *json),
         Command::Jobs(asked) => jobs::jobs(&load()?, asked),
         Command::Sandbox(asked) => practice::serve(asked),

@@ -90,6 +90,21 @@ pub fn parse_size(text: &str) -> Option<u64> {
     quantity::size(text).ok()
 }
 
+/// A time as the configuration writes it: "1h 30m". Fractions of a millisecond are left out.
+pub fn write_duration(time: std::time::Duration) -> String {
+    quantity::time_text(time)
+}
+
+/// Whether this version takes other values than the default for a key of `[[watch]]`.
+pub fn watch_key_is_there(key: &str) -> bool {
+    not_yet::is_there("watch", key)
+}
+
+/// What `exclude` of a `[[watch]]` is without a word.
+pub fn default_exclude() -> Vec<String> {
+    watches::EXCLUDE.map(str::to_owned).to_vec()
+}
+
 /// The file to load when `--config` names none: `REDIVIS_DROP_CONFIG`, else
 /// `/etc/redivis-drop/config.toml`.
 pub fn default_path(env: &Environment) -> PathBuf {

@@ -40,6 +40,13 @@ pub(super) fn refuse<T: PartialEq>(
     })
 }
 
+/// Whether a key has a feature behind it, so that values other than its default are taken.
+pub(super) fn is_there(section: &str, key: &str) -> bool {
+    !NOT_YET
+        .iter()
+        .any(|(in_section, name, _)| *in_section == section && *name == key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

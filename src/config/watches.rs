@@ -19,7 +19,7 @@ use super::value::{
     wrong_kind,
 };
 
-const EXCLUDE: [&str; 3] = ["**/*.tmp", "**/*.part", "**/.*"];
+pub(super) const EXCLUDE: [&str; 3] = ["**/*.tmp", "**/*.part", "**/.*"];
 
 /// What one `[[watch]]` gave; its name and folder also if the rest is wrong.
 pub(super) struct Found {

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 /// The `include` and `exclude` of one watch.
 #[derive(Debug, Clone)]
-pub(super) struct Filter {
+pub struct Filter {
     include: GlobSet,
     exclude: GlobSet,
     /// Names that are looked at in any case, and go only if they are wanted.
@@ -31,6 +31,7 @@ pub struct PatternError {
 }
 
 impl Filter {
+    /// Takes patterns as the configuration has them.
     pub fn new(include: &[String], exclude: &[String]) -> Result<Self, PatternError> {
         Ok(Self {
             include: set(include)?,

@@ -12,6 +12,7 @@
 //! | `source`   | events as hints; the only file that names `notify`              |
 //! | `polled`   | folders that no event tells of                                  |
 //! | `hint`     | the bounded way from the source to the loop                     |
+//! | `happening`| the same for somebody who learns: what happened, and when       |
 //! | `scan`     | walks a folder beneath the root                                 |
 //! | `agenda`   | which folders are still to be walked                            |
 //! | `sets`     | pure: which folders are released by their markers               |
@@ -41,6 +42,7 @@ mod agenda;
 mod complete;
 mod filter;
 mod folder;
+mod happening;
 mod health;
 mod hint;
 mod lease;
@@ -67,11 +69,11 @@ use tracing::warn;
 
 use crate::config::Watch;
 use crate::job::WatchName;
-use filter::Filter;
 use folder::{Folder, Pace};
 use hint::Outlet;
 
-pub use filter::PatternError;
+pub use filter::{Filter, PatternError};
+pub use happening::{Happening, Witness};
 pub use ledger::{Health, Ledger, Mode};
 
 /// As many hints wait as the kernel keeps events by default; more are lost and lead to a scan.

@@ -11,13 +11,13 @@
 //! A folder whose watch cannot be placed is polled, and the others keep theirs. A whole root is polled when the
 //! configuration says so, when its file system does not report what others do there, and when there is no inotify to be had.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::io::Errno;
 
+use super::happening::Happening;
 use super::hint::{Hint, Outlet, Sign};
 use super::ledger::Mode;
 use super::polled::Polled;
@@ -28,10 +28,9 @@ pub(super) struct Source {
     root: PathBuf,
     watcher: Option<RecommendedWatcher>,
     reason: String,
-    outlet: Outlet,
-    /// The folders with a watch.
-    watched: BTreeSet<PathBuf>,
-    /// A folder was moved away, and the watches in it may have gone with it.
+    /// Makes another watcher like the first.
+    make: Box<dyn Fn() -> notify::Result<RecommendedWatcher> + Send>,
+    /// Events were lost, perhaps also that a folder was moved away with its watches.
     stale: bool,
     polled: Polled,
 }
@@ -40,20 +39,46 @@ impl Source {
     /// A source without any watch yet, for a root on the disk of this machine or on such a `network`. Hints
     /// go to `outlet`, from a thread of `notify`.
     pub fn start(backend: Backend, network: Option<&str>, root: &Path, outlet: Outlet) -> Self {
-        let (watcher, reason) = match (backend, network) {
-            (Backend::Poll, _) => (None, "configured".to_owned()),
-            (Backend::Auto, Some(network)) => (None, elsewhere(network)),
-            (Backend::Auto | Backend::Inotify, _) => match watcher(root, outlet.clone()) {
-                Ok(watcher) => (Some(watcher), "the kernel reports changes".to_owned()),
-                Err(error) => (None, reason(&error)),
-            },
+        let below = root.to_path_buf();
+        let make = move || {
+            let (outlet, below) = (outlet.clone(), below.clone());
+            notify::recommended_watcher(move |event| {
+                translate(event, &below, |hint| outlet.send(hint));
+            })
         };
+        let why_not = match (backend, network) {
+            (Backend::Poll, _) => Some("configured".to_owned()),
+            (Backend::Auto, Some(network)) => Some(elsewhere(network)),
+            (Backend::Auto | Backend::Inotify, _) => None,
+        };
+        Self::new(root, why_not, make)
+    }
+
+    /// The same for somebody who wants to learn what happens, not only where to look.
+    pub fn witness(root: &Path, tell: impl Fn(Happening) + Clone + Send + 'static) -> Self {
+        let below = root.to_path_buf();
+        let make = move || {
+            let (tell, below) = (tell.clone(), below.clone());
+            notify::recommended_watcher(move |event| narrate(event, &below, &tell))
+        };
+        Self::new(root, None, make)
+    }
+
+    fn new(
+        root: &Path,
+        why_not: Option<String>,
+        make: impl Fn() -> notify::Result<RecommendedWatcher> + Send + 'static,
+    ) -> Self {
+        let (watcher, reason) =
+            match why_not.map_or_else(|| make().map_err(|error| reason(&error)), Err) {
+                Ok(watcher) => (Some(watcher), "the kernel reports changes".to_owned()),
+                Err(reason) => (None, reason),
+            };
         Self {
             root: root.to_path_buf(),
             watcher,
             reason,
-            outlet,
-            watched: BTreeSet::new(),
+            make: Box::new(make),
             stale: false,
             polled: Polled::default(),
         }
@@ -104,52 +129,39 @@ impl Source {
         };
         let Some(why) = why else {
             self.polled.remove(folder);
-            self.watched.insert(folder.to_path_buf());
             return;
         };
-        self.watched.remove(folder);
         if self.polled.add(folder, why.clone()) {
             self.reason = why;
             self.watcher = None;
-            self.watched.clear();
             self.polled = Polled::default();
         }
     }
 
-    /// Nothing is at this path any more. If it was a folder with others in it, it was moved away, and their
-    /// watches went with it: `notify` lets go of the folder's own only. See [`Source::renew`].
+    /// Nothing is at this path any more. Watches on it, and on what lay in it, are gone: `notify` sees to that.
     pub fn forget(&mut self, path: &Path) {
         if !self.polled.is_empty() {
             self.polled.remove_all_below(path);
         }
-        let below = self.watched.range(path.to_path_buf()..);
-        let below: Vec<_> = below
-            .take_while(|folder| folder.starts_with(path))
-            .cloned()
-            .collect();
-        for folder in below {
-            self.watched.remove(&folder);
-            self.stale |= folder != path;
-        }
     }
 
-    /// Begins anew without any watch, if some have gone astray. To be called when everything is walked next, which
+    /// Begins anew without any watch, if events were lost. To be called when everything is walked next, which
     /// places them again.
     ///
-    /// A watch belongs to the folder, not to its path: the same folder under another path has the same watch. So none
-    /// can be let go by its old path without, perhaps, taking it from the new one.
+    /// A watch belongs to the folder, not to its path. That one was moved away is told by an event; when that is lost,
+    /// its watches stay, under the old path, and count against the limit. None of them can be let go by its path
+    /// without, perhaps, taking it from the same folder under its new one.
     pub fn renew(&mut self) {
         if !std::mem::take(&mut self.stale) || self.watcher.is_none() {
             return;
         }
         // without a new one the old one stays, and works
-        if let Ok(watcher) = watcher(&self.root, self.outlet.clone()) {
+        if let Ok(watcher) = (self.make)() {
             self.watcher = Some(watcher);
-            self.watched.clear();
         }
     }
 
-    /// Events were lost, and with them perhaps that a folder was moved away.
+    /// Events were lost.
     pub fn lost_events(&mut self) {
         self.stale = true;
     }
@@ -158,11 +170,6 @@ impl Source {
 /// Why there are no events from there.
 fn elsewhere(network: &str) -> String {
     format!("{network} does not report what others do there")
-}
-
-fn watcher(root: &Path, outlet: Outlet) -> notify::Result<RecommendedWatcher> {
-    let root = root.to_path_buf();
-    notify::recommended_watcher(move |event| translate(event, &root, |hint| outlet.send(hint)))
 }
 
 /// Turns an event into hints.
@@ -194,6 +201,39 @@ fn translate(event: notify::Result<notify::Event>, root: &Path, mut hint: impl F
         }
         EventKind::Create(CreateKind::Folder) => paths.map(Hint::Folder).for_each(hint),
         _ => paths.map(|path| Hint::Path(path, sign)).for_each(hint),
+    }
+}
+
+/// Turns an event into what happened. Reading is left out, and the root itself.
+fn narrate(event: notify::Result<notify::Event>, root: &Path, tell: impl Fn(Happening)) {
+    let event = match event {
+        Ok(event) if !event.need_rescan() => event,
+        // Events could not be read, or not kept.
+        Ok(_) | Err(_) => return tell(Happening::Lost),
+    };
+    let cookie = event.tracker();
+    for path in event.paths {
+        let Ok(path) = path.strip_prefix(root) else {
+            continue;
+        };
+        if path.as_os_str().is_empty() {
+            continue;
+        }
+        let path = path.to_path_buf();
+        tell(match event.kind {
+            // Both halves of a renaming were told before.
+            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => continue,
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Happening::Left(path, cookie),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Happening::Came(path, cookie),
+            EventKind::Create(CreateKind::Folder) => Happening::Folder(path),
+            EventKind::Create(_) => Happening::Created(path),
+            EventKind::Modify(ModifyKind::Data(_)) => Happening::Written(path),
+            EventKind::Remove(_) => Happening::Removed(path),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Modify(_) => {
+                Happening::Touched(path)
+            }
+            _ => continue,
+        });
     }
 }
 
@@ -299,8 +339,60 @@ mod tests {
     }
 
     #[test]
+    fn a_witness_hears_what_happened_and_to_whom() {
+        let path = || PathBuf::from("sub/a");
+        let name = |mode| EventKind::Modify(ModifyKind::Name(mode));
+        let close = |mode| EventKind::Access(AccessKind::Close(mode));
+        for (kind, want) in [
+            (
+                EventKind::Create(CreateKind::File),
+                Some(Happening::Created(path())),
+            ),
+            (
+                EventKind::Create(CreateKind::Folder),
+                Some(Happening::Folder(path())),
+            ),
+            (
+                EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+                Some(Happening::Written(path())),
+            ),
+            (
+                EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+                Some(Happening::Touched(path())),
+            ),
+            (close(AccessMode::Write), Some(Happening::Touched(path()))),
+            (close(AccessMode::Read), None),
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), None),
+            (
+                name(RenameMode::From),
+                Some(Happening::Left(path(), Some(7))),
+            ),
+            (name(RenameMode::To), Some(Happening::Came(path(), Some(7)))),
+            (name(RenameMode::Both), None),
+            (
+                EventKind::Remove(RemoveKind::File),
+                Some(Happening::Removed(path())),
+            ),
+        ] {
+            for (at, want) in [("/drop/sub/a", want), ("/drop", None), ("/else/a", None)] {
+                let told = std::cell::RefCell::new(Vec::new());
+                let event = Event::new(kind).add_path(at.into()).set_tracker(7);
+                narrate(Ok(event), Path::new("/drop"), |what| {
+                    told.borrow_mut().push(what);
+                });
+                assert_eq!(told.into_inner(), Vec::from_iter(want), "{kind:?} {at}");
+            }
+        }
+    }
+
+    #[test]
     fn an_overflow_and_an_error_mean_that_everything_is_to_be_looked_at() {
         let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        let told = std::cell::RefCell::new(Vec::new());
+        narrate(Ok(overflow.clone()), Path::new("/drop"), |what| {
+            told.borrow_mut().push(what);
+        });
+        assert_eq!(told.into_inner(), [Happening::Lost]);
         assert_eq!(hints(overflow), [Hint::Rescan]);
         let unreadable = Err(notify::Error::generic("unreadable"));
         let mut told = Vec::new();
@@ -335,31 +427,26 @@ mod tests {
     }
 
     #[test]
-    fn watches_that_went_away_with_a_folder_are_let_go_by_the_next_walk() {
+    fn watches_that_may_have_gone_astray_are_let_go_by_the_next_walk() {
         let dir = tempfile::tempdir().unwrap();
-        let (root, away) = (dir.path().join("drop"), dir.path().join("away"));
-        fs::create_dir_all(root.join("run/a")).unwrap();
-        let inode = fs::metadata(root.join("run/a")).unwrap().ino();
-        let (outlet, _inbox) = channel(100);
-        let mut source = Source::start(Backend::Auto, None, &root, outlet);
-        for folder in ["", "run", "run/a"] {
-            source.watch(folder.as_ref(), None);
-        }
-        assert_eq!(watches_on(inode), 1);
-        fs::rename(root.join("run"), &away).unwrap();
-        // a file that is gone is no reason
-        source.forget("file".as_ref());
+        let folder = dir.path().join("run");
+        fs::create_dir(&folder).unwrap();
+        let inode = fs::metadata(&folder).unwrap().ino();
+        let mut source = Source::start(Backend::Auto, None, dir.path(), channel(100).0);
+        source.watch("run".as_ref(), None);
         source.renew();
-        assert_eq!(watches_on(inode), 1);
-        source.forget("run".as_ref());
+        assert_eq!(watches_on(inode), 1, "nothing was lost");
+        source.lost_events();
         source.renew();
-        source.watch("".as_ref(), None);
+        // the thread of `notify` ends by itself
         let begun = Instant::now();
         while watches_on(inode) > 0 {
             assert!(begun.elapsed() < Duration::from_secs(30), "it stays");
             std::thread::yield_now();
         }
         assert_eq!(source.mode(), Mode::Inotify);
+        source.watch("run".as_ref(), None);
+        assert_eq!(watches_on(inode), 1);
     }
 
     #[test]
