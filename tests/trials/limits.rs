@@ -1,0 +1,87 @@
+//! Small limits on inotify: everything arrives all the same, and the report names the limit.
+
+use std::process::Command;
+
+use crate::lab::{Holding, Lab, PROGRAM, Plan};
+use crate::process::{Running, wait_until};
+
+/// More folders than the limit allows watches.
+const FOLDERS: usize = 40;
+
+const SHORT_POLLS: Plan = Plan {
+    transfer: "",
+    watch: "poll_interval = \"200ms\"",
+    speed: None,
+    lenient: false,
+};
+
+#[test]
+fn with_few_watches_everything_arrives_and_the_report_names_the_limit() {
+    for watches in [20, 1, 0] {
+        hold(
+            "max_inotify_watches",
+            watches,
+            "fs.inotify.max_user_watches",
+        );
+    }
+}
+
+#[test]
+fn without_an_inotify_instance_everything_arrives_and_the_report_names_the_limit() {
+    hold("max_inotify_instances", 0, "fs.inotify.max_user_instances");
+}
+
+/// Files that are there at the start, later ones beside them, and later ones in folders that are new then.
+fn hold(limit: &str, value: u64, named: &str) {
+    let lab = Lab::with(&SHORT_POLLS);
+    let mut wanted = Vec::new();
+    drop_in_each(&lab, "folder", "early", &mut wanted);
+    let Some(daemon) = start_with(&lab, limit, value) else {
+        return eprintln!("skipped: no user namespace with a limit of its own");
+    };
+    expect_in_time(&lab, &wanted);
+    drop_in_each(&lab, "folder", "late", &mut wanted);
+    drop_in_each(&lab, "fresh/deep", "late", &mut wanted);
+    expect_in_time(&lab, &wanted);
+    let watch = lab.status().unwrap()["watches"][0].to_string();
+    eprintln!("{limit} = {value}: {watch}");
+    assert!(watch.contains(named), "{watch}");
+    assert_eq!(daemon.terminate().code, Some(0));
+    lab.expect(wanted);
+}
+
+/// Each of another size, so that no two are alike.
+fn drop_in_each(lab: &Lab, folder: &str, name: &str, wanted: &mut Vec<Holding>) {
+    for number in 0..FOLDERS {
+        let seed = wanted.len();
+        wanted.push(lab.drop_file(
+            &format!("{folder}-{number}/{name}"),
+            100 + seed,
+            seed as u64,
+        ));
+    }
+}
+
+fn expect_in_time(lab: &Lab, wanted: &[Holding]) {
+    wait_until("everything is in the table", || {
+        let held = lab.registered();
+        wanted.iter().all(|one| held.binary_search(one).is_ok())
+    });
+}
+
+/// The program in a user namespace of its own, whose limit is lowered for real. `None`: there is none to be had.
+fn start_with(lab: &Lab, limit: &str, value: u64) -> Option<Running> {
+    let lowered = |then: &str| {
+        let script = format!("echo {value} > /proc/sys/user/{limit} && exec {then}");
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "sh", "-c", &script])
+            .arg(PROGRAM);
+        command
+    };
+    let possible = lowered("true").output();
+    possible.ok().filter(|tried| tried.status.success())?;
+    let mut command = lowered("\"$0\" \"$@\"");
+    command.arg("--config").arg(&lab.config).arg("run");
+    Some(Running::start(command, &lab.elsewhere("log.txt")))
+}

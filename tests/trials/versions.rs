@@ -1,0 +1,143 @@
+//! Every state that the bytes of a file were ever in between two writes: each is a version that existed whole.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use md5::{Digest as _, Md5};
+
+use crate::lab::Holding;
+
+/// Of each file, by its name: the md5 of each version, and how often it came to be.
+#[derive(Debug, Default)]
+pub struct Versions(HashMap<String, File>);
+
+#[derive(Debug, Default)]
+struct File {
+    all: HashMap<Sum, usize>,
+    last: Sum,
+}
+
+type Sum = [u8; 16];
+
+/// How many files or versions are not as they should be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Files whose last version is not in the table.
+    pub lost: usize,
+    /// Versions that are in the table more often than they came to be.
+    pub twice: usize,
+    /// What is in the table and never was a version of that file.
+    pub mixed: usize,
+    /// Some of them.
+    pub named: Vec<String>,
+}
+
+/// So many are named.
+const NAMED: usize = 10;
+
+impl Versions {
+    /// These are the bytes of the file now.
+    pub fn add(&mut self, name: &str, content: &[u8]) {
+        let sum: Sum = Md5::digest(content).into();
+        if !self.0.contains_key(name) {
+            self.0.insert(name.to_owned(), File::default());
+        }
+        let file = self.0.get_mut(name).unwrap();
+        // writing the same bytes again makes no version that can be told from the one before
+        if file.last != sum {
+            *file.all.entry(sum).or_default() += 1;
+            file.last = sum;
+        }
+    }
+
+    /// Takes in those of other files.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.values().flat_map(|file| file.all.values()).sum()
+    }
+
+    pub fn judge(&self, held: &[Holding]) -> Verdict {
+        let mut found: HashMap<(&str, Sum), usize> = HashMap::new();
+        for (name, _, md5) in held {
+            *found.entry((name, parse(md5))).or_default() += 1;
+        }
+        let mut verdict = Verdict::default();
+        for (name, file) in &self.0 {
+            if !found.contains_key(&(name, file.last)) {
+                verdict.lost += 1;
+                verdict.name(format!("lost: {name}"));
+            }
+        }
+        for ((name, sum), count) in found {
+            let made = self.0.get(name).and_then(|file| file.all.get(&sum));
+            let made = made.copied().unwrap_or(0);
+            if made == 0 {
+                verdict.mixed += 1;
+                verdict.name(format!("mixed: {name}, {sum:02x?}"));
+            } else if count > made {
+                verdict.twice += 1;
+                verdict.name(format!("{count} times: {name}, {sum:02x?}"));
+            }
+        }
+        verdict
+    }
+}
+
+impl Verdict {
+    fn name(&mut self, what: String) {
+        if self.named.len() < NAMED {
+            self.named.push(what);
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            lost, twice, mixed, ..
+        } = self;
+        write!(f, "{lost} lost, {twice} twice, {mixed} mixed")
+    }
+}
+
+fn parse(md5: &str) -> Sum {
+    u128::from_str_radix(md5, 16).unwrap().to_be_bytes()
+}
+
+#[test]
+fn a_version_counts_as_often_as_it_came_to_be() {
+    let held = |contents: &[&str]| -> Vec<Holding> {
+        let one = |content: &&str| {
+            let sum = u128::from_be_bytes(Md5::digest(content).into());
+            (
+                "file".to_owned(),
+                content.len() as u64,
+                format!("{sum:032x}"),
+            )
+        };
+        contents.iter().map(one).collect()
+    };
+    let mut versions = Versions::default();
+    for content in ["first", "second", "second", "", "third", "", "last"] {
+        versions.add("file", content.as_bytes());
+    }
+    assert_eq!(versions.count(), 6);
+    for (contents, want) in [
+        (&["last"][..], (0, 0, 0)),
+        (&["", "last", ""], (0, 0, 0)),
+        (&["", "last", "", ""], (0, 1, 0)),
+        (&["second", "last", "second"], (0, 1, 0)),
+        (&["second"], (1, 0, 0)),
+        (&["sec", "last"], (0, 0, 1)),
+    ] {
+        let verdict = versions.judge(&held(contents));
+        assert_eq!(
+            (verdict.lost, verdict.twice, verdict.mixed),
+            want,
+            "{contents:?}"
+        );
+    }
+}
