@@ -32,7 +32,7 @@ const LANES: u64 = 3;
 const STALLS: u64 = 2;
 
 /// Between two stalls of a long run.
-const FILES_A_STALL: u64 = 50_000;
+const FILES_A_STALL: u64 = 10_000;
 
 /// So many files are allowed another second to be enqueued.
 const FILES_A_SECOND: u64 = 2_000;
