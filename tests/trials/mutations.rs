@@ -37,7 +37,12 @@ const CHUNKS: Plan = Plan {
     speed: None,
     lenient: false,
 };
+/// As many bytes are several chunks.
+const LARGE: usize = 301 * KIB;
 const BYTES_A_SECOND: u64 = 2_500_000;
+
+/// Half of the settle time: a machine that has so much else to do may show half of a write for all of it.
+const SLOW_WRITE: Duration = Duration::from_millis(50);
 
 /// Milliseconds between two changes of a file, around the settle time, which is 100, and around what
 /// an upload takes then.
@@ -222,6 +227,11 @@ impl Changing {
     /// Decides what happens to the file: its first step, and those that follow.
     fn plan(&mut self, chance: &mut Chance) -> Step {
         let size = self.content.len();
+        if size >= LARGE && chance.percent(60) {
+            // every byte by one call, while chunks of the version before are on their way
+            let bytes = bytes(chance, size);
+            return Step::Write { at: 0, bytes };
+        }
         match chance.within(0..10) {
             // anew in place, in pieces: first of the old size, and perhaps of a smaller one
             0 | 1 => {
@@ -244,15 +254,14 @@ impl Changing {
             7 => Step::AntedateBy(Duration::from_hours(1)),
             // a few bytes at both ends, so that half of one version and half of the other are neither
             _ => {
-                let bytes = |chance: &mut Chance| chance.next().to_le_bytes().to_vec();
                 let last = Step::Write {
                     at: size.saturating_sub(8),
-                    bytes: bytes(chance),
+                    bytes: bytes(chance, 8),
                 };
                 self.ahead.push(last);
                 Step::Write {
                     at: 0,
-                    bytes: bytes(chance),
+                    bytes: bytes(chance, 8),
                 }
             }
         }
@@ -260,6 +269,7 @@ impl Changing {
 
     /// Does one step, in one system call, and remembers what the file is then.
     fn take(&mut self, step: Step, versions: &mut Versions) {
+        let began = Instant::now();
         let open = || OpenOptions::new().write(true).open(&self.path).unwrap();
         match step {
             Step::Write { at, bytes } => {
@@ -289,7 +299,11 @@ impl Changing {
                     .unwrap();
             }
         }
+        let took = began.elapsed();
         versions.add(&self.name, &self.content);
+        if took > SLOW_WRITE {
+            versions.note_slow_write(&self.name);
+        }
     }
 }
 
@@ -310,11 +324,15 @@ fn pieces(chance: &mut Chance, from: usize, content: &[u8]) -> Vec<Step> {
 /// Bytes that were never there before; mostly few of them, at times several chunks.
 fn noise(chance: &mut Chance) -> Vec<u8> {
     let most = match chance.within(0..20) {
-        0 => 1_200 * KIB,
-        1..5 => 300 * KIB,
-        _ => 20 * KIB,
+        0..2 => LARGE..3 * LARGE,
+        2..6 => 0..LARGE,
+        _ => 0..20 * KIB,
     };
-    let size = chance.size(0..most);
+    let size = chance.size(most);
+    bytes(chance, size)
+}
+
+fn bytes(chance: &mut Chance, size: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(size + 8);
     while bytes.len() < size {
         bytes.extend_from_slice(&chance.next().to_le_bytes());

@@ -15,6 +15,8 @@ pub struct Versions(HashMap<String, File>);
 struct File {
     all: HashMap<Sum, usize>,
     last: Sum,
+    /// A write took so long that what it had done by then may have looked finished.
+    had_slow_write: bool,
 }
 
 type Sum = [u8; 16];
@@ -28,6 +30,8 @@ pub struct Verdict {
     pub twice: usize,
     /// What is in the table and never was a version of that file.
     pub mixed: usize,
+    /// Such of files that had a slow write: they may be whole, as of a moment that nobody knows of.
+    pub unjudged: usize,
     /// Some of them.
     pub named: Vec<String>,
 }
@@ -47,6 +51,13 @@ impl Versions {
         if file.last != sum {
             *file.all.entry(sum).or_default() += 1;
             file.last = sum;
+        }
+    }
+
+    /// A write to the file took about as long as a file must be quiet.
+    pub fn note_slow_write(&mut self, name: &str) {
+        if let Some(file) = self.0.get_mut(name) {
+            file.had_slow_write = true;
         }
     }
 
@@ -72,9 +83,12 @@ impl Versions {
             }
         }
         for ((name, sum), count) in found {
-            let made = self.0.get(name).and_then(|file| file.all.get(&sum));
-            let made = made.copied().unwrap_or(0);
-            if made == 0 {
+            let file = self.0.get(name);
+            let made = file.and_then(|file| file.all.get(&sum)).copied();
+            let made = made.unwrap_or(0);
+            if made == 0 && file.is_some_and(|file| file.had_slow_write) {
+                verdict.unjudged += 1;
+            } else if made == 0 {
                 verdict.mixed += 1;
                 verdict.name(format!("mixed: {name}, {sum:02x?}"));
             } else if count > made {
@@ -97,9 +111,16 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            lost, twice, mixed, ..
+            lost,
+            twice,
+            mixed,
+            unjudged,
+            ..
         } = self;
-        write!(f, "{lost} lost, {twice} twice, {mixed} mixed")
+        write!(
+            f,
+            "{lost} lost, {twice} twice, {mixed} mixed, {unjudged} unjudged"
+        )
     }
 }
 
@@ -140,4 +161,7 @@ fn a_version_counts_as_often_as_it_came_to_be() {
             "{contents:?}"
         );
     }
+    versions.note_slow_write("file");
+    let verdict = versions.judge(&held(&["sec", "last"]));
+    assert_eq!((verdict.mixed, verdict.unjudged), (0, 1));
 }
