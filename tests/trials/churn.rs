@@ -1,7 +1,7 @@
 //! A folder in which everything happens at once, and a daemon that does not hear of half of it.
 //!
-//! Before each part the daemon is stopped and its queue of events is filled up, so that nothing of what
-//! is done next is told to it. Then it goes on, in the middle of the part.
+//! Before each part but the last the daemon is stopped and its queue of events is filled up, so that nothing of
+//! what is done next is told to it. Then it goes on, in the middle of the part.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -102,7 +102,7 @@ fn seed(files: u64) -> u64 {
     seed
 }
 
-/// Writes all files in parts, each with a stall. Returns how many were written while the daemon was stopped.
+/// Writes all files in parts, with the stalls. Returns how many were written while the daemon was stopped.
 fn churn(lab: &Lab, daemon: &Running, chance: &Chance, files: u64, stalls: u64) -> u64 {
     let written = AtomicU64::new(0);
     let most = 20 + files / 5_000;
@@ -113,31 +113,55 @@ fn churn(lab: &Lab, daemon: &Running, chance: &Chance, files: u64, stalls: u64) 
     };
     let mut writers: Vec<_> = (0..LANES).map(writer).collect();
     let mut silent = 0;
-    for stall in 0..stalls {
+    // the last part is told to the daemon, so that what it misses then no overflow makes good
+    let parts = stalls + 1;
+    for part in 0..parts {
+        let so_many = share(files, parts, part);
+        let stalled = (part < stalls).then(|| Stall::begin(lab, daemon));
         let before = written.load(Ordering::Relaxed);
-        let overflows = overflows(lab);
-        let share = share(files, stalls, stall);
-        let pid = Pid::from_raw(daemon.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::STOP).unwrap();
-        fill_the_queue(lab);
         thread::scope(|scope| {
             for (lane, writer) in (0..LANES).zip(&mut writers) {
-                let so_many = self::share(share, LANES, lane);
+                let so_many = share(so_many, LANES, lane);
                 scope.spawn(move || writer.write(so_many));
             }
-            // also if a writer panicked: then the rest of the test tells
+            let Some(stall) = stalled else {
+                return;
+            };
+            // should a writer panic, the rest of the test tells
             wait_long(Duration::from_mins(5), Duration::from_millis(1), || {
                 let now = written.load(Ordering::Relaxed) - before;
-                (now >= share / 2).then_some(())
+                (now >= so_many / 2).then_some(())
             });
             silent += written.load(Ordering::Relaxed) - before;
-            kill_process(pid, Signal::CONT).unwrap();
-        });
-        wait_until("an overflow that the daemon noticed", || {
-            self::overflows(lab) > overflows
+            stall.end(lab);
         });
     }
     silent
+}
+
+/// While the daemon is stopped, with its queue of events filled up.
+struct Stall {
+    daemon: Pid,
+    overflows: u64,
+}
+
+impl Stall {
+    fn begin(lab: &Lab, daemon: &Running) -> Self {
+        let stall = Self {
+            daemon: Pid::from_raw(daemon.id().try_into().unwrap()).unwrap(),
+            overflows: overflows(lab),
+        };
+        kill_process(stall.daemon, Signal::STOP).unwrap();
+        fill_the_queue(lab);
+        stall
+    }
+
+    fn end(self, lab: &Lab) {
+        kill_process(self.daemon, Signal::CONT).unwrap();
+        wait_until("an overflow that the daemon noticed", || {
+            overflows(lab) > self.overflows
+        });
+    }
 }
 
 /// One of so many parts of a whole, of which none is forgotten.
