@@ -159,6 +159,8 @@ struct Hand {
 struct Changing {
     name: String,
     path: PathBuf,
+    /// It always has several chunks.
+    is_large: bool,
     /// What is in it now.
     content: Vec<u8>,
     /// What is still to be done to it, the next at the end.
@@ -180,18 +182,20 @@ enum Step {
 }
 
 impl Hand {
-    fn new(lab: &Lab, chance: Chance, names: impl Iterator<Item = String>) -> Self {
+    fn new(lab: &Lab, mut chance: Chance, names: impl Iterator<Item = String>) -> Self {
         let now = Instant::now();
         let changing = |name: String| Changing {
             path: lab.path(&name),
+            is_large: chance.percent(20),
             name,
             content: Vec::new(),
             ahead: Vec::new(),
             due: now,
         };
+        let files = names.map(changing).collect();
         Self {
             chance,
-            files: names.map(changing).collect(),
+            files,
             versions: Versions::default(),
         }
     }
@@ -199,7 +203,8 @@ impl Hand {
     /// Changes files when they are due, until it is enough.
     fn work(mut self, enough: &AtomicBool) -> Versions {
         for file in &mut self.files {
-            let step = Step::Replace(noise(&mut self.chance));
+            let size = if file.is_large { LARGE } else { 0 };
+            let step = Step::Replace(bytes(&mut self.chance, size));
             file.take(step, &mut self.versions);
         }
         while !enough.load(Ordering::Relaxed) {
@@ -213,7 +218,7 @@ impl Hand {
                     None => file.plan(chance),
                 };
                 file.take(step, &mut self.versions);
-                file.due = Instant::now() + Duration::from_millis(chance.one_of(&PAUSES));
+                file.due = Instant::now() + file.pause(chance);
             }
             let next = self.files.iter().map(|file| file.due).min();
             let pause = next.map_or(LOOK, |due| due.saturating_duration_since(Instant::now()));
@@ -224,13 +229,28 @@ impl Hand {
 }
 
 impl Changing {
+    /// Until its next change. A large file changes mostly while it is on its way, if it settled at once.
+    fn pause(&self, chance: &mut Chance) -> Duration {
+        Duration::from_millis(if self.is_large && chance.percent(90) {
+            chance.within(150..600)
+        } else {
+            chance.one_of(&PAUSES)
+        })
+    }
+
     /// Decides what happens to the file: its first step, and those that follow.
     fn plan(&mut self, chance: &mut Chance) -> Step {
         let size = self.content.len();
-        if size >= LARGE && chance.percent(60) {
-            // every byte by one call, while chunks of the version before are on their way
-            let bytes = bytes(chance, size);
-            return Step::Write { at: 0, bytes };
+        if self.is_large {
+            // every byte by one call, and at times another size
+            let other = chance.size(LARGE..3 * LARGE);
+            return match chance.within(0..5) {
+                0 => Step::Replace(bytes(chance, other)),
+                _ => Step::Write {
+                    at: 0,
+                    bytes: bytes(chance, size),
+                },
+            };
         }
         match chance.within(0..10) {
             // anew in place, in pieces: first of the old size, and perhaps of a smaller one
@@ -324,8 +344,8 @@ fn pieces(chance: &mut Chance, from: usize, content: &[u8]) -> Vec<Step> {
 /// Bytes that were never there before; mostly few of them, at times several chunks.
 fn noise(chance: &mut Chance) -> Vec<u8> {
     let most = match chance.within(0..20) {
-        0..2 => LARGE..3 * LARGE,
-        2..6 => 0..LARGE,
+        0 => LARGE..3 * LARGE,
+        1..6 => 0..LARGE,
         _ => 0..20 * KIB,
     };
     let size = chance.size(most);
