@@ -13,13 +13,21 @@ pub struct Versions(HashMap<String, File>);
 
 #[derive(Debug, Default)]
 struct File {
-    all: HashMap<Sum, usize>,
+    all: HashMap<Sum, Made>,
     last: Sum,
     /// A write took so long that what it had done by then may have looked finished.
     had_slow_write: bool,
 }
 
 type Sum = [u8; 16];
+
+/// How often something came to be.
+#[derive(Debug, Clone, Copy, Default)]
+struct Made {
+    versions: usize,
+    /// In the place of other bytes.
+    contents: usize,
+}
 
 /// How many files or versions are not as they should be.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,6 +36,9 @@ pub struct Verdict {
     pub lost: usize,
     /// Versions that are in the table more often than they came to be.
     pub twice: usize,
+    /// The content of a version that is there as often as it had other times: these changed while it was
+    /// being registered, so it was not recognised.
+    pub again: usize,
     /// What is in the table and never was a version of that file.
     pub mixed: usize,
     /// Such of files that had a slow write: they may be whole, as of a moment that nobody knows of.
@@ -47,11 +58,11 @@ impl Versions {
             self.0.insert(name.to_owned(), File::default());
         }
         let file = self.0.get_mut(name).unwrap();
-        // writing the same bytes again makes no version that can be told from the one before
-        if file.last != sum {
-            *file.all.entry(sum).or_default() += 1;
-            file.last = sum;
-        }
+        let made = file.all.entry(sum).or_default();
+        made.versions += 1;
+        // the same bytes with other times are a version, and should be recognised
+        made.contents += usize::from(file.last != sum);
+        file.last = sum;
     }
 
     /// A write to the file took about as long as a file must be quiet.
@@ -67,7 +78,8 @@ impl Versions {
     }
 
     pub fn count(&self) -> usize {
-        self.0.values().flat_map(|file| file.all.values()).sum()
+        let all = self.0.values().flat_map(|file| file.all.values());
+        all.map(|made| made.versions).sum()
     }
 
     pub fn judge(&self, held: &[Holding]) -> Verdict {
@@ -85,15 +97,17 @@ impl Versions {
         for ((name, sum), count) in found {
             let file = self.0.get(name);
             let made = file.and_then(|file| file.all.get(&sum)).copied();
-            let made = made.unwrap_or(0);
-            if made == 0 && file.is_some_and(|file| file.had_slow_write) {
+            let made = made.unwrap_or_default();
+            if made.versions == 0 && file.is_some_and(|file| file.had_slow_write) {
                 verdict.unjudged += 1;
-            } else if made == 0 {
+            } else if made.versions == 0 {
                 verdict.mixed += 1;
                 verdict.name(format!("mixed: {name}, {sum:02x?}"));
-            } else if count > made {
+            } else if count > made.versions {
                 verdict.twice += 1;
                 verdict.name(format!("{count} times: {name}, {sum:02x?}"));
+            } else if count > made.contents {
+                verdict.again += 1;
             }
         }
         verdict
@@ -113,13 +127,14 @@ impl fmt::Display for Verdict {
         let Self {
             lost,
             twice,
+            again,
             mixed,
             unjudged,
             ..
         } = self;
         write!(
             f,
-            "{lost} lost, {twice} twice, {mixed} mixed, {unjudged} unjudged"
+            "{lost} lost, {twice} twice, {mixed} mixed, {unjudged} unjudged, {again} with other times only"
         )
     }
 }
@@ -145,12 +160,14 @@ fn a_version_counts_as_often_as_it_came_to_be() {
     for content in ["first", "second", "second", "", "third", "", "last"] {
         versions.add("file", content.as_bytes());
     }
-    assert_eq!(versions.count(), 6);
+    assert_eq!(versions.count(), 7);
     for (contents, want) in [
         (&["last"][..], (0, 0, 0)),
         (&["", "last", ""], (0, 0, 0)),
         (&["", "last", "", ""], (0, 1, 0)),
-        (&["second", "last", "second"], (0, 1, 0)),
+        (&["third", "last", "third"], (0, 1, 0)),
+        (&["second", "last", "second"], (0, 0, 0)),
+        (&["second", "last", "second", "second"], (0, 1, 0)),
         (&["second"], (1, 0, 0)),
         (&["sec", "last"], (0, 0, 1)),
     ] {
@@ -161,6 +178,8 @@ fn a_version_counts_as_often_as_it_came_to_be() {
             "{contents:?}"
         );
     }
+    let verdict = versions.judge(&held(&["second", "last", "second"]));
+    assert_eq!(verdict.again, 1);
     versions.note_slow_write("file");
     let verdict = versions.judge(&held(&["sec", "last"]));
     assert_eq!((verdict.mixed, verdict.unjudged), (0, 1));
