@@ -37,6 +37,10 @@ bench-hot *arguments:
 kill times="2000":
     REDIVIS_DROP_KILLS={{times}} cargo test --test kill_loop -- --nocapture
 
+# a churning folder of so many files, of which the daemon hears of one half
+churn files="1000000":
+    REDIVIS_DROP_CHURN={{files}} cargo test --test trials churn -- --nocapture
+
 # the same troubles for the official client and for us; --all: also the slow ones
 side-by-side *arguments:
     tests/side_by_side.sh {{arguments}}
