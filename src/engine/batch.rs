@@ -134,6 +134,21 @@ pub(super) async fn give_back(
     Ok(any.then_some(until))
 }
 
+/// Gives jobs back that have nothing to do yet: they may go on after `delay`. Returns when that is.
+pub(super) async fn postpone(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    delay: Duration,
+) -> Recorded<Timestamp> {
+    let until = shared.now() + signed(delay);
+    let held = jobs.into_iter().map(|job| {
+        let from = job.state.name();
+        entry(job, from, Hold::Until(until), None)
+    });
+    record(shared, held.collect()).await?;
+    Ok(until)
+}
+
 /// Parks jobs that the server refuses.
 pub(super) async fn park(
     shared: &Shared,

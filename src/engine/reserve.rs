@@ -30,8 +30,12 @@ pub(super) async fn reserve(
             outcome.kept.extend(jobs);
             continue;
         }
-        let wanted: Vec<_> = jobs.iter().map(|job| wanted(&shared, job)).collect();
         budget(&shared).await;
+        let jobs = up_to_date(&shared, jobs).await?;
+        if jobs.is_empty() {
+            continue;
+        }
+        let wanted: Vec<_> = jobs.iter().map(|job| wanted(&shared, job)).collect();
         match shared.client.create_temp_uploads(&table, &wanted).await {
             Ok(uploads) => {
                 outcome.answered = true;
@@ -53,6 +57,13 @@ pub(super) async fn reserve(
     }
     refusals.conclude(&shared, &table, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Leaves out what was superseded while it waited: files that change often would use up all calls.
+async fn up_to_date(shared: &Shared, mut jobs: Vec<Job>) -> Recorded<Vec<Job>> {
+    let outdated = shared.journal.outdated(&jobs).await?;
+    jobs.retain(|job| !outdated.contains(&job.id));
+    Ok(jobs)
 }
 
 async fn reserved(shared: &Shared, jobs: Vec<Job>, uploads: Vec<TempUpload>) -> Recorded<Vec<Job>> {

@@ -45,5 +45,5 @@ pub use open::OpenError;
 pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
 pub use record::{Entry, Hold};
 pub use start::Configured;
-pub use versions::Before;
+pub use versions::{Before, Last};
 pub use writer::{Journal, JournalError};

@@ -312,7 +312,7 @@ fn the_version_before_and_newer_ones_are_known() {
     bench.enqueue(&[("a", 1), ("b", 1)]);
     let journal = bench.journal();
     let jobs = claim(&journal, Queue::Queued);
-    assert!(block(journal.before(&jobs)).unwrap().is_empty());
+    assert!(block(journal.last(&jobs)).unwrap().is_empty());
     assert!(block(journal.outdated(&jobs)).unwrap().is_empty());
     let first = jobs[0].clone();
     let mut way = ways().remove(0).into_iter();
@@ -324,14 +324,16 @@ fn the_version_before_and_newer_ones_are_known() {
     assert!(record(&journal, StateName::Queued, job, Hold::Keep).unwrap());
     bench.enqueue(&[("a", 2)]);
     let again = claim(&journal, Queue::Queued);
-    let before = block(journal.before(&again)).unwrap();
-    let before = &before[&again[0].id];
+    let before = block(journal.last(&again)).unwrap();
+    let Last::InTable(before) = &before[&again[0].id] else {
+        panic!("{before:?}");
+    };
     assert_eq!(Some(&before.remote), done.remote_id());
     assert_eq!((before.size, before.md5), (first.seen.size, done.md5()));
     let outdated = block(journal.outdated(&jobs)).unwrap();
     assert_eq!(outdated, [first.id].into());
 
-    // the second one is about to be registered: a third is not held against the first
+    // the second one is about to be registered: a third waits for it
     let mut way = ways().remove(0).into_iter();
     let registering = way.find(|state| state.name() == StateName::Registering);
     let job = Job {
@@ -341,7 +343,10 @@ fn the_version_before_and_newer_ones_are_known() {
     assert!(record(&journal, StateName::Queued, job, Hold::Keep).unwrap());
     bench.enqueue(&[("a", 3)]);
     let third = claim(&journal, Queue::Queued);
-    assert!(block(journal.before(&third)).unwrap().is_empty());
+    assert_eq!(
+        block(journal.last(&third)).unwrap(),
+        [(third[0].id, Last::UnderWay)].into()
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::path_bytes;
 use super::{Journal, JournalError};
-use crate::job::{Job, JobId, Md5, RemoteId};
+use crate::job::{Job, JobId, Md5, RemoteId, StateName};
 
 /// The version of a file that was registered last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,18 @@ pub struct Before {
     pub md5: Option<Md5>,
 }
 
-/// No two files share a name, but one that was moved may keep it. The last version that is in the table or may come to be, with nothing between it and the job.
-const BEFORE: &str = "SELECT remote_id, size, md5 FROM jobs WHERE table_ref = ?1 \
+/// What is known of the version under a job's name that is in the table, or comes to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Last {
+    /// It is there.
+    InTable(Before),
+    /// It is stored and about to be registered: what the job is to be held against is not there yet.
+    UnderWay,
+}
+
+/// The last version that is in the table or may come to be. No two files share a name, but one that was moved may
+/// keep it.
+const LAST: &str = "SELECT remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
      AND remote_name = ?2 AND id <> ?3 AND (remote_id IS NOT NULL \
      OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
 
@@ -28,13 +38,13 @@ const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > 
      AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
 
 impl Journal {
-    /// Those of the jobs whose file was registered before, by the same name in the same table. Not while
-    /// another version is still to be registered: that one would then be the last in the table.
-    pub async fn before(&self, jobs: &[Job]) -> Result<HashMap<JobId, Before>, JournalError> {
+    /// Those of the jobs whose file was registered before, by the same name in the same table, or is about to be. Not
+    /// those of which another version waits for a person after it was stored: it may be in the table or not.
+    pub async fn last(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
         let jobs: Vec<Job> = jobs.to_vec();
         self.write(move |connection| {
             let found = jobs.iter().filter_map(|job| {
-                before(connection, job)
+                last(connection, job)
                     .transpose()
                     .map(|found| Ok((job.id, found?)))
             });
@@ -61,18 +71,19 @@ impl Journal {
     }
 }
 
-fn before(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Before>> {
-    let mut statement = connection.prepare_cached(BEFORE)?;
+fn last(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
+    let mut statement = connection.prepare_cached(LAST)?;
     let place = params![job.table, job.remote_name, job.id.0];
     let row = statement.query_row(place, |row| {
         let Some(remote) = row.get::<_, Option<String>>("remote_id")? else {
-            return Ok(None);
+            let parked = row.get::<_, String>("state")? == StateName::Parked.as_str();
+            return Ok((!parked).then_some(Last::UnderWay));
         };
-        Ok(Some(Before {
+        Ok(Some(Last::InTable(Before {
             remote: RemoteId::new(remote),
             size: row.get::<_, i64>("size")?.unsigned_abs(),
             md5: row.get::<_, Option<[u8; 16]>>("md5")?.map(Md5),
-        }))
+        })))
     });
     Ok(row.optional()?.flatten())
 }

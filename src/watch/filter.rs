@@ -41,6 +41,7 @@ impl Filter {
     }
 
     /// The same, where files of these names are looked at even if they are not wanted.
+    #[must_use]
     pub fn with_markers(mut self, names: &[String]) -> Self {
         self.markers = names.iter().map(OsString::from).collect();
         self
@@ -48,8 +49,8 @@ impl Filter {
 
     /// Whether there is no reason to look at this path, or at anything below.
     pub fn ignores(&self, path: &Path) -> bool {
-        let folder = || path.parent().unwrap_or("".as_ref());
-        self.excludes(path) && !(self.is_marker(path) && !self.excludes(folder()))
+        let folder = path.parent().unwrap_or("".as_ref());
+        self.excludes(path) && (!self.is_marker(path) || self.excludes(folder))
     }
 
     /// Whether a file at this path is looked at.

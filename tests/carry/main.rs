@@ -21,6 +21,7 @@ mod priority;
 mod process;
 mod refusals;
 mod reports;
+mod sets;
 mod slow;
 mod tables;
 mod versions;

@@ -4,9 +4,10 @@ use std::fs::{self, FileTimes, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, SystemTime};
 
-use redivis_drop::sandbox::Call;
+use redivis_drop::sandbox::{Action, Call, Fault};
 
 use crate::lab::{Lab, Plan, holding, write_noise};
+use crate::process::wait_until;
 
 #[test]
 fn the_same_content_again_is_not_sent_again() {
@@ -84,4 +85,29 @@ fn other_content_under_a_known_name_goes_by_the_policy() {
             lab.expect(wanted);
         }
     }
+}
+
+/// A hint is as good as a scan: the second version settles while the first is being registered.
+#[test]
+fn a_file_that_is_touched_while_it_is_registered_is_not_sent_again() {
+    let lab = Lab::new();
+    let wanted = lab.drop_file("a", 5_000, 1);
+    let stall = Action::Stall {
+        after: 0,
+        seconds: Some(2.0),
+    };
+    lab.script(vec![Fault::new(Call::RawFiles, stall)]);
+    let daemon = lab.start(&["run"]);
+    wait_until("it is being registered", || {
+        let jobs = lab.jobs();
+        jobs.first()
+            .is_some_and(|job| job["state"] == "registering")
+    });
+    let times = FileTimes::new().set_modified(SystemTime::now() - Duration::from_hours(1));
+    let file = OpenOptions::new().write(true).open(lab.path("a")).unwrap();
+    file.set_times(times).unwrap();
+    drop(file);
+    wait_until("both versions are done", || lab.total("done") == 2);
+    assert_eq!(daemon.terminate().code, Some(0));
+    lab.expect(vec![wanted]);
 }

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use crate::engine::plan::{self, Step};
 use crate::engine::stock::{self, Stock};
 use crate::engine::{Recorded, batch, compare, lot, reconcile, register, reserve};
 use crate::job::{Job, WatchName};
-use crate::journal::Queue;
+use crate::journal::{Last, Queue};
 use crate::redivis::BATCH_LIMIT;
 
 /// Jobs that are taken out of the journal at a time.
@@ -21,6 +22,9 @@ const CLAIM: usize = BATCH_LIMIT;
 const FEWEST: usize = 50;
 /// Stored jobs that wait in memory for their registration; more stay in the journal.
 const MOST_STORED: usize = 4 * CLAIM;
+
+/// Until a version is looked at again that waits for the registration of the one before.
+const NEXT_VERSION: Duration = Duration::from_secs(5);
 
 impl Pool {
     pub(super) async fn start_what_may_start(&mut self, stop: &CancellationToken) -> Recorded<()> {
@@ -53,12 +57,18 @@ impl Pool {
         if queued.is_empty() {
             return Ok(());
         }
-        let mut before = self.shared.journal.before(&queued).await?;
+        let mut last = self.shared.journal.last(&queued).await?;
+        let mut early = Vec::new();
         for job in queued {
-            match before.remove(&job.id) {
-                Some(before) => self.stock.compare(job, before),
+            match last.remove(&job.id) {
+                Some(Last::InTable(before)) => self.stock.compare(job, before),
+                Some(Last::UnderWay) => early.push(job),
                 None => self.stock.queued.extend([job]),
             }
+        }
+        if !early.is_empty() {
+            let until = batch::postpone(&self.shared, early, NEXT_VERSION).await?;
+            self.wake_at(until);
         }
         Ok(())
     }

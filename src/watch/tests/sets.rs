@@ -20,16 +20,12 @@ fn file(path: &str, version: i64) -> Sighting {
     }
 }
 
-fn released(folder: &str) -> Option<PathBuf> {
-    Some(folder.into())
-}
-
 #[test]
 fn a_folder_is_released_by_its_marker_and_everything_below_goes() {
     let mut sets = sets(&["Done"], true);
     assert!(sets.is_marker("a/Done".as_ref()) && !sets.is_marker("a/Done/b".as_ref()));
     assert!(!sets.lets_go("a/file".as_ref()));
-    assert_eq!(sets.stands(&file("a/Done", 1)), released("a"));
+    assert_eq!(sets.stands(&file("a/Done", 1)), Some(PathBuf::from("a")));
     assert_eq!(
         sets.stands(&file("a/Done", 2)),
         None,
@@ -44,7 +40,7 @@ fn a_folder_is_released_by_its_marker_and_everything_below_goes() {
     ] {
         assert_eq!(sets.lets_go(path.as_ref()), goes, "{path}");
     }
-    assert_eq!(sets.stands(&file("Done", 1)), released(""));
+    assert_eq!(sets.stands(&file("Done", 1)), Some(PathBuf::from("")));
     assert!(sets.lets_go("file".as_ref()));
 }
 
@@ -53,9 +49,9 @@ fn all_markers_are_required_or_any() {
     let mut all = sets(&["A", "B"], true);
     assert_eq!(all.stands(&file("x/A", 1)), None);
     assert_eq!(all.stands(&file("y/B", 1)), None, "in another folder");
-    assert_eq!(all.stands(&file("x/B", 1)), released("x"));
+    assert_eq!(all.stands(&file("x/B", 1)), Some(PathBuf::from("x")));
     let mut any = sets(&["A", "B"], false);
-    assert_eq!(any.stands(&file("x/A", 1)), released("x"));
+    assert_eq!(any.stands(&file("x/A", 1)), Some(PathBuf::from("x")));
     assert_eq!(any.stands(&file("x/B", 1)), None);
     any.forget("x/A".as_ref());
     assert!(any.lets_go("x/file".as_ref()), "the other one still stands");
@@ -76,7 +72,10 @@ fn a_folder_whose_marker_is_gone_is_not_released_any_more() {
         assert!(!sets.lets_go("lab/run/file".as_ref()), "{gone}");
         assert!(sets.lets_go("other/file".as_ref()), "{gone}");
         assert_eq!(sets.waiting().count(), 0, "{gone}");
-        assert_eq!(sets.stands(&file("lab/run/Done", 2)), released("lab/run"));
+        assert_eq!(
+            sets.stands(&file("lab/run/Done", 2)),
+            Some(PathBuf::from("lab/run"))
+        );
     }
 }
 
