@@ -67,6 +67,13 @@ pub struct OpenFile {
     pub links: u64,
 }
 
+impl Identity {
+    /// The number of the device that the folder is on, as in a [`Fingerprint`].
+    pub fn device(self) -> u64 {
+        self.dev
+    }
+}
+
 impl Root {
     /// Holds the folder at `path`, which must be a directory. It need not be readable.
     ///

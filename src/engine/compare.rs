@@ -60,7 +60,8 @@ async fn sums_if_alike(
     let hasher = Hasher::new(Verify::Md5);
     let hasher = source::sum_up_to(reading, &source, hasher, job.seen.size).await?;
     // a version that was not whole while it was read proves nothing
-    Ok(match (hasher, source.look_again()) {
+    let again = reading.run(move || source.look_again()).await?;
+    Ok(match (hasher, again) {
         (Ok(hasher), Ok(())) => Some(hasher.sums()),
         _ => None,
     })

@@ -88,7 +88,7 @@ impl Drive {
 
     /// One request and what follows from its answer; `None`: another one.
     async fn turn(&mut self) -> Recorded<Option<Left>> {
-        if let Err(unfit) = self.source.look_again() {
+        if let Err(unfit) = self.look_again().await? {
             return self.give_up(unfit).await.map(Some);
         }
         if let Err(unfit) = self.catch_up().await? {
@@ -101,7 +101,9 @@ impl Drive {
                 self.upload.on_reply(&reply(answer))
             }
             Err(lost) => {
-                if let (true, Err(unfit)) = (lost.source, self.source.look_again()) {
+                if lost.source
+                    && let Err(unfit) = self.look_again().await?
+                {
                     return self.give_up(unfit).await.map(Some);
                 }
                 let verdict = self.upload.on_lost(lost.why.clone());
@@ -122,6 +124,13 @@ impl Drive {
             Verdict::Stored(evidence) => self.stored(evidence).await.map(Some),
             other => self.leave(other, Trouble::Own).await.map(Some),
         }
+    }
+
+    /// [`Source::look_again`], where waiting for a share that does not answer is allowed.
+    async fn look_again(&self) -> Recorded<Result<(), Unfit>> {
+        let source = self.source.clone();
+        let reading = self.worker.shared.surroundings.reading;
+        reading.run(move || source.look_again()).await
     }
 
     /// Brings the checksums to the first byte of the next chunk. They lag behind when their stored
@@ -280,7 +289,7 @@ impl Drive {
         if let Err(unfit) = self.sum_up_to(ByteOffset::new(size)).await? {
             return self.give_up(unfit).await;
         }
-        if let Err(unfit) = self.source.look_again() {
+        if let Err(unfit) = self.look_again().await? {
             return self.give_up(unfit).await;
         }
         let sums = self.hasher.sums();

@@ -72,12 +72,17 @@ impl Source {
     /// Opens the job's file below its drop folder, if it still is the version that the job is about.
     pub fn open(root: &Root, job: &Job, allow_hard_links: bool) -> Result<Self, Unfit> {
         let open = root.open_file(&job.path).map_err(|error| match error {
+            OpenError::Gone if seems_unmounted(root, job) => Unfit::Later(
+                "the drop folder is empty, and on another file system than when this file was seen: \
+                 is its share not mounted?"
+                    .to_owned(),
+            ),
             OpenError::Gone => Unfit::Gone,
             OpenError::NotAFile(kind) => Unfit::NotAFile(kind.to_string()),
             OpenError::Denied => Unfit::Denied,
             OpenError::Io(error) => Unfit::of_io("the file cannot be opened", &error),
         })?;
-        if open.seen != job.seen {
+        if !open.seen.is_version(&job.seen) {
             return Err(Unfit::Changed);
         }
         if open.links > 1 && !allow_hard_links {
@@ -85,7 +90,7 @@ impl Source {
         }
         Ok(Self {
             file: Arc::new(open.file),
-            version: job.seen,
+            version: open.seen,
         })
     }
 
@@ -177,6 +182,17 @@ impl Source {
             .spawn(reader);
         (poll_fn(move |context| arriving.poll_recv(context)), summed)
     }
+}
+
+/// What is left of a share that is not mounted: an empty folder, which says nothing about the share's files.
+fn seems_unmounted(root: &Root, job: &Job) -> bool {
+    let elsewhere = root
+        .identity()
+        .is_ok_and(|root| root.device() != job.seen.dev);
+    elsewhere
+        && root
+            .list("".as_ref())
+            .is_ok_and(|mut names| names.next().is_none())
 }
 
 /// Feeds the hasher up to `to`, piece by piece, so that a large file holds nobody up at shutdown.

@@ -20,8 +20,10 @@ pub struct NewJob {
 }
 
 /// The one job of exactly this version.
-const SAME: &str = "SELECT id, state IN ('missing', 'superseded') FROM jobs WHERE watch = ?1 \
-     AND path = ?2 AND dev = ?3 AND ino = ?4 AND size = ?5 AND mtime_ns = ?6 AND ctime_ns = ?7";
+/// The device does not count, as in [`crate::job::Fingerprint::is_version`].
+const SAME: &str = "SELECT id, state = 'missing' OR state = 'superseded' AS given_up FROM jobs \
+     WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6 \
+     ORDER BY given_up, id DESC LIMIT 1";
 
 const INSERT: &str = "INSERT INTO jobs (watch, path, dev, ino, size, mtime_ns, ctime_ns, \
      remote_name, table_ref, created_at, kind, state, reason, error, finished_at) \
@@ -160,7 +162,6 @@ fn same(connection: &Connection, watch: &WatchName, sighting: &Sighting) -> rusq
     let mut rows = statement.query(params![
         watch.as_str(),
         path_bytes(path),
-        signed(seen.dev),
         signed(seen.ino),
         stored_size(seen.size),
         seen.mtime_ns,

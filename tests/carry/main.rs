@@ -10,6 +10,7 @@
 mod again;
 mod changes;
 mod disk;
+mod elsewhere;
 mod everything;
 mod faults;
 mod first_start;
