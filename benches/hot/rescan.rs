@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use redivis_drop::config::{self, Environment, Watch};
 use redivis_drop::job::{Sighting, WatchName, remote_name};
 use redivis_drop::journal::{Journal, JournalError, NewJob, Reader};
-use redivis_drop::watch::{self, Health, Ledger};
+use redivis_drop::watch::{self, Health, Ledger, Missing};
 
 use crate::figures::{Bar, Table, note, number};
 use crate::{median_of, timed};
@@ -155,8 +155,13 @@ impl Ledger for Desk {
         Ok(())
     }
 
-    fn arrived(&self, _: &WatchName, _: &Path, _: &[PathBuf]) -> Result<bool, JournalError> {
-        Ok(true)
+    fn missing(
+        &self,
+        _: &WatchName,
+        _: &Path,
+        _: &[PathBuf],
+    ) -> Result<Vec<Missing>, JournalError> {
+        Ok(Vec::new())
     }
 
     fn report(&self, _: &WatchName, _: Health) -> Result<(), JournalError> {
@@ -178,8 +183,8 @@ impl Ledger for KnowsAll {
         Ok(())
     }
 
-    fn arrived(&self, _: &WatchName, _: &Path, _: &[PathBuf]) -> Result<bool, Infallible> {
-        Ok(true)
+    fn missing(&self, _: &WatchName, _: &Path, _: &[PathBuf]) -> Result<Vec<Missing>, Infallible> {
+        Ok(Vec::new())
     }
 
     fn report(&self, _: &WatchName, _: Health) -> Result<(), Infallible> {

@@ -45,9 +45,19 @@ pub(super) fn network_behind(open: impl AsFd) -> io::Result<Option<&'static str>
     Ok(network_of(fstatfs(open)?.f_type))
 }
 
-/// The same by number. The system gives it as a signed long; only 32 bits of it count.
+/// Its number.
+pub(super) fn kind_behind(open: impl AsFd) -> io::Result<u64> {
+    Ok(number(fstatfs(open)?.f_type).unsigned_abs())
+}
+
+/// The system gives it as a signed long; only 32 bits of it count.
+fn number(kind: impl TryInto<i64>) -> i64 {
+    kind.try_into().unwrap_or_default() & 0xffff_ffff
+}
+
+/// The same by number.
 fn network_of(kind: impl TryInto<i64>) -> Option<&'static str> {
-    let kind = kind.try_into().unwrap_or_default() & 0xffff_ffff;
+    let kind = number(kind);
     let found = ELSEWHERE
         .iter()
         .find(|(magic, _)| i64::from(*magic) == kind);

@@ -131,6 +131,11 @@ impl Root {
         file_system::network_behind(self.resolve(folder, OFlags::PATH)?)
     }
 
+    /// The number of the kind of file system that something is on, as `statfs` gives it. Nothing is opened.
+    pub fn file_system(&self, relative: &Path) -> io::Result<u64> {
+        file_system::kind_behind(self.resolve(relative, OFlags::PATH)?)
+    }
+
     /// Whether this user may read what is there, by its permissions. Nothing is opened for reading.
     ///
     /// A kernel that cannot say (before Linux 5.8) counts as yes.

@@ -25,7 +25,7 @@ use crate::engine::{Credential, Engine, Pulse};
 use crate::job::{Naming, Sighting, WatchName};
 use crate::journal::{Configured, Journal, JournalError, NewJob, OpenError, WatchRow};
 use crate::redivis::{Bearer, BuildError, Client};
-use crate::watch::{self, Health, Ledger, SpawnError, Watching};
+use crate::watch::{self, Health, Ledger, Missing, SpawnError, Watching};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -285,13 +285,18 @@ impl Ledger for Desk {
         self.journal.unknown(watch, sightings)
     }
 
-    fn arrived(
+    fn missing(
         &self,
         watch: &WatchName,
         folder: &Path,
         but: &[PathBuf],
-    ) -> Result<bool, JournalError> {
-        self.journal.arrived(watch, folder, but)
+    ) -> Result<Vec<Missing>, JournalError> {
+        let unarrived = self.journal.unarrived(watch, folder, but)?.into_iter();
+        let missing = unarrived.map(|file| Missing {
+            path: file.path,
+            failed: file.failed,
+        });
+        Ok(missing.collect())
     }
 
     fn enqueue(&self, watch: &WatchName, sightings: Vec<Sighting>) -> Result<(), JournalError> {

@@ -35,8 +35,9 @@ pub(super) async fn settled(
         let began = Instant::now();
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
-        let now = tally(&reader, &closed(config, &condition.borrow()))?;
-        let is_settled = quiet && now.open == 0 && markers_may_stay(watches, &now);
+        let closed = closed(config, &condition.borrow());
+        let now = tally(&reader, &closed)?;
+        let is_settled = quiet && now.open == 0 && markers_may_stay(watches, &closed);
         // twice, since a file that changed in flight is gone from one count before it is in the other
         if is_settled && was_settled {
             return Ok(Ended::Settled {
@@ -61,6 +62,7 @@ fn look_at(watches: &[Watching], reader: &Reader) -> Result<(bool, u64), Journal
         };
         match *watch.phase().borrow() {
             Phase::Quiet | Phase::Completing => {}
+            Phase::Stuck => missing += 1,
             Phase::Waiting if says_why() => missing += 1,
             _ => quiet = false,
         }
@@ -68,11 +70,12 @@ fn look_at(watches: &[Watching], reader: &Reader) -> Result<(bool, u64), Journal
     Ok((quiet, missing))
 }
 
-/// Whether no marker waits that is still to be expected: a set goes without it only if one of its files failed.
-fn markers_may_stay(watches: &[Watching], now: &Tally) -> bool {
+/// Whether no marker waits that is still to be expected. The watch says when none is; but not that their table takes
+/// nothing.
+fn markers_may_stay(watches: &[Watching], closed: &HashSet<String>) -> bool {
     let waits = |watch: &&Watching| *watch.phase().borrow() == Phase::Completing;
     let mut waiting = watches.iter().filter(waits);
-    waiting.all(|watch| now.failed_in.contains(watch.name().as_str()))
+    waiting.all(|watch| closed.contains(watch.name().as_str()))
 }
 
 fn hopeless(condition: &Condition) -> Option<Ended> {
@@ -91,8 +94,6 @@ struct Tally {
     open: u64,
     /// Parked, or failing again and again.
     failed: u64,
-    /// Watches of which some are.
-    failed_in: HashSet<String>,
 }
 
 /// Watches whose tables take nothing.
@@ -107,7 +108,6 @@ fn closed(config: &Config, condition: &Condition) -> HashSet<String> {
 fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalError> {
     let mut tally = Tally::default();
     for count in reader.counts()? {
-        let failed_before = tally.failed;
         match count.state {
             StateName::Done => tally.done += count.jobs,
             StateName::Parked => tally.failed += count.jobs - count.skipped,
@@ -117,9 +117,6 @@ fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalErro
                 tally.open += count.jobs - count.failing;
                 tally.failed += count.failing;
             }
-        }
-        if tally.failed > failed_before {
-            tally.failed_in.insert(count.watch);
         }
     }
     Ok(tally)

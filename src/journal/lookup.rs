@@ -12,14 +12,21 @@ use super::open::open_read_only;
 /// A read-only connection, made when it is first needed.
 pub(super) struct Lookup {
     path: PathBuf,
-    connection: Mutex<Option<Connection>>,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    connection: Option<Connection>,
+    /// The journal is closed: none is made any more.
+    closed: bool,
 }
 
 impl Lookup {
     pub fn of(path: &Path) -> Self {
         Self {
             path: path.into(),
-            connection: Mutex::new(None),
+            slot: Mutex::default(),
         }
     }
 
@@ -30,10 +37,13 @@ impl Lookup {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<Result<T, JournalError>> {
         let mut slot = self.slot();
-        if slot.is_none() {
-            *slot = open_read_only(&self.path).ok();
+        if slot.closed {
+            return Some(Err(JournalError::Closed));
         }
-        let connection = slot.as_ref()?;
+        if slot.connection.is_none() {
+            slot.connection = open_read_only(&self.path).ok();
+        }
+        let connection = slot.connection.as_ref()?;
         let read = || {
             let transaction = connection.unchecked_transaction()?;
             let value = work(&transaction)?;
@@ -43,20 +53,21 @@ impl Lookup {
         let result: rusqlite::Result<T> = read();
         if result.is_err() {
             // whatever it was, the next look-up begins with a fresh one
-            *slot = None;
+            slot.connection = None;
         }
         Some(result.map_err(|error| JournalError::from(&error)))
     }
 
-    /// Lets go of the file.
+    /// Lets go of the file, for good.
     pub fn close(&self) {
-        *self.slot() = None;
+        *self.slot() = Slot {
+            connection: None,
+            closed: true,
+        };
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Connection>> {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
         // a panic in between leaves a connection whose transaction was rolled back
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

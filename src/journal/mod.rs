@@ -44,6 +44,7 @@ pub use lock::Holder;
 pub use open::OpenError;
 pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
 pub use record::{Entry, Hold};
+pub use sets::Unarrived;
 pub use start::Configured;
 pub use versions::{Before, Last};
 pub use writer::{Journal, JournalError};

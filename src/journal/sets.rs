@@ -5,35 +5,48 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 use super::rows::{path as row_path, path_bytes};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, OFTEN};
 use crate::job::{ParkReason, WatchName};
 
+/// A file that is not in its table yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unarrived {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// It is parked, or failed [`OFTEN`] times in a row.
+    pub failed: bool,
+}
+
+/// No more of them are told at once.
+const MOST: usize = 100;
+
 /// What is still to be done, or cannot be, for a file of a watch whose path is in this range. What was left here by the
-/// watch's own policy is not to be done; what is gone, or has a newer version, neither.
-const OPEN: &str = "SELECT path FROM jobs WHERE watch = ?1 AND path >= ?2 AND path < ?3 \
+/// watch's own policy is not to be done; what is gone, or has a newer version, neither. The index `jobs_open` has no others.
+const OPEN: &str = "SELECT path, state = 'parked' OR attempts >= ?5 AS failed FROM jobs \
+     WHERE watch = ?1 AND path >= ?2 AND path < ?3 \
      AND state <> 'registered' AND state <> 'done' AND state <> 'superseded' AND state <> 'missing' \
      AND NOT (state = 'parked' AND reason = ?4)";
 
 impl Journal {
-    /// Whether every version that is known below a folder of the watch is in its table, other than those at the
-    /// paths `but`. The empty path is the root. For a thread that may block.
-    pub fn arrived(
+    /// The versions that are known below a folder of the watch and not in its table, other than those at the paths
+    /// `but`; at most 100 of them. The empty path is the root. For a thread that may block.
+    pub fn unarrived(
         &self,
         watch: &WatchName,
         folder: &Path,
         but: &[PathBuf],
-    ) -> Result<bool, JournalError> {
+    ) -> Result<Vec<Unarrived>, JournalError> {
         let (watch, folder, but) = (watch.clone(), folder.to_path_buf(), but.to_vec());
-        self.read_blocking(move |connection| has_arrived(connection, &watch, &folder, &but))
+        self.read_blocking(move |connection| those_open(connection, &watch, &folder, &but))
     }
 }
 
-fn has_arrived(
+fn those_open(
     connection: &Connection,
     watch: &WatchName,
     folder: &Path,
     but: &[PathBuf],
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Vec<Unarrived>> {
     // every path below begins with the folder and a `/`, which is followed by `0`; none begins with FF alone
     let (from, to) = match path_bytes(folder) {
         [] => (Vec::new(), vec![0xff; 4096]),
@@ -41,11 +54,13 @@ fn has_arrived(
     };
     let mut statement = connection.prepare_cached(OPEN)?;
     let skipped = ParkReason::Skipped.code();
-    let mut rows = statement.query(params![watch.as_str(), from, to, skipped])?;
+    let mut rows = statement.query(params![watch.as_str(), from, to, skipped, OFTEN])?;
+    let mut open = Vec::new();
     while let Some(row) = rows.next()? {
-        if !but.contains(&row_path(row)?) {
-            return Ok(false);
+        let (path, failed) = (row_path(row)?, row.get("failed")?);
+        if open.len() < MOST && !but.contains(&path) {
+            open.push(Unarrived { path, failed });
         }
     }
-    Ok(true)
+    Ok(open)
 }

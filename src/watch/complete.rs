@@ -1,26 +1,59 @@
-//! Sets: lets files go when the folder that they lie in is released, and its markers when everything else has gone.
+//! Sets: lets files go when the folder that they lie in is released, and its markers when everything else has arrived.
+//!
+//! A marker goes when the folder has been walked once more after everything known of it had arrived, and nothing new was
+//! found: a file that changed on its way is in no job for a moment, and without events nobody has told yet.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tracing::{debug, info};
 
 use super::folder::Folder;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Missing};
 use super::sets::Sets;
 use super::settle::{Settle, Trust};
 use crate::beneath::{OpenError, Root};
 use crate::job::{Sighting, printable};
 
-/// Folders whose markers are tried at once.
-const TRIED: usize = 100;
+/// Sets that the ledger is asked about at once.
+const ASKED: usize = 100;
+
+/// How far the sets are whose markers wait.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// When to ask next.
+    pub due: Option<Instant>,
+    /// Folders that had arrived, and are walked once more.
+    confirming: BTreeSet<PathBuf>,
+    /// The last one that was asked about.
+    asked: Option<PathBuf>,
+    /// How many wait for what does not come by itself, and why the first does, for people.
+    stuck: Vec<String>,
+    /// Others wait too.
+    going_on: bool,
+}
+
+impl Progress {
+    /// Why markers wait that will not go before a person does something; `None` if any may go by itself.
+    pub fn stuck(&self) -> Option<&str> {
+        let first = self.stuck.first()?;
+        (!self.going_on).then_some(first.as_str())
+    }
+
+    /// The first of them, also if others go on.
+    pub fn text(&self) -> Option<String> {
+        self.stuck.first().cloned()
+    }
+}
 
 /// What becomes of a file that a walk came by.
 pub(super) enum Sifted {
     /// It may go.
     Goes(Sighting),
-    /// It is a marker, and begins to settle if it does not stand yet; or it waits for one.
+    /// It is a marker, and begins to settle if it does not stand yet.
+    Marks(Sighting),
+    /// It waits for its set.
     Waits(Sighting),
 }
 
@@ -35,12 +68,12 @@ pub(super) fn sift(sets: &mut Option<Sets>, settle: &mut Settle, file: Sighting)
             let now = Instant::now();
             settle.observe(&file.path, file.seen, Trust::Unknown, now, now);
         }
+        Sifted::Marks(file)
     } else if sets.lets_go(&file.path) {
-        return Sifted::Goes(file);
+        Sifted::Goes(file)
     } else {
-        sets.hold(&file);
+        Sifted::Waits(file)
     }
-    Sifted::Waits(file)
 }
 
 impl<L: Ledger> Folder<L> {
@@ -73,6 +106,32 @@ impl<L: Ledger> Folder<L> {
         }
     }
 
+    /// Counts what waits for its set and is not known, so that it is told. Returns whether the ledger could be asked.
+    pub(super) fn count_held(&mut self, waiting: Vec<Sighting>, marks: Vec<Sighting>) -> bool {
+        let Some(sets) = &mut self.sets else {
+            return true;
+        };
+        // markers too, for what lay there first is left out with them
+        let shown = [waiting, marks].concat();
+        if shown.is_empty() {
+            return true;
+        }
+        let mut unknown = Vec::new();
+        for some in shown.chunks(super::look::BATCH) {
+            let asked = self.ledger.unknown(&self.settings.name, some.to_vec());
+            self.troubles.ledger(&asked);
+            match asked {
+                Ok(some) => unknown.extend(some),
+                Err(_) => return false,
+            }
+        }
+        unknown.retain(|file| !sets.is_marker(&file.path));
+        for file in &unknown {
+            sets.hold(file);
+        }
+        true
+    }
+
     /// Takes the markers out of what has settled, which may release their folders, and the files that may not go.
     pub(super) fn release(&mut self, settled: Vec<Sighting>) -> Vec<Sighting> {
         let Some(sets) = &mut self.sets else {
@@ -100,16 +159,19 @@ impl<L: Ledger> Folder<L> {
                 self.settle.postpone(&marker.path, again);
                 continue;
             }
-            self.settle.forget(&marker.path);
             if let Some(folder) = sets.stands(&marker) {
                 info!(watch = %self.settings.name, folder = printable(&folder), marker = printable(&marker.path), "a set is complete: its folder is released");
                 self.agenda.add(folder);
             }
-            if new.is_some_and(|new| new.is_ok_and(|new| !new.is_empty())) {
-                sets.goes_last(marker);
+            let is_new = new.is_some_and(|new| new.is_ok_and(|new| !new.is_empty()));
+            if is_new && sets.is_ordinary(&marker.path) {
+                files.push(marker);
+                continue;
             }
-            if sets.waiting().next().is_some() {
-                self.next_markers.get_or_insert_with(Instant::now);
+            self.settle.forget(&marker.path);
+            if is_new {
+                sets.goes_last(marker);
+                self.progress.due.get_or_insert_with(Instant::now);
             }
         }
         files
@@ -118,67 +180,122 @@ impl<L: Ledger> Folder<L> {
     /// Hands on the markers of folders of which everything else is in its table.
     pub(super) fn hand_on_markers(&mut self, root: &Root) {
         let now = Instant::now();
-        if self.next_markers.is_none_or(|due| due > now) {
+        if self.progress.due.is_none_or(|due| due > now) {
             return;
         }
-        for (folder, markers) in self.complete() {
-            let is_as_it_was = |marker: &Sighting| {
-                root.stat(&marker.path)
-                    .is_ok_and(|(seen, _)| seen == marker.seen)
-            };
-            let (same, changed): (Vec<_>, Vec<_>) =
-                markers.into_iter().partition(|marker| is_as_it_was(marker));
-            let told = self.ledger.enqueue(&self.settings.name, same);
-            self.troubles.ledger(&told);
-            if told.is_ok() {
-                info!(watch = %self.settings.name, folder = printable(&folder), "a set has arrived; its marker follows");
-                if let Some(sets) = &mut self.sets {
-                    sets.gone(&folder);
-                }
-            }
-            for Sighting { path, .. } in changed {
-                self.look_again_at(root, &path);
-            }
+        if !self.agenda.is_idle() && self.has_room() {
+            // the walk goes on at once, and then this
+            return;
         }
-        let waits = self
-            .sets
-            .as_ref()
-            .is_some_and(|sets| sets.waiting().next().is_some());
-        self.next_markers = waits.then(|| now + self.pace.retry);
+        self.progress.due = Some(now + self.pace.retry);
+        if !self.agenda.is_idle() || self.retry.is_some() {
+            // there may be files that nobody has seen yet
+            return;
+        }
+        let ordinary = self.sets.as_mut().map(Sets::take_ordinary);
+        for Sighting { path, .. } in ordinary.into_iter().flatten() {
+            self.look_again_at(root, &path);
+        }
+        for (folder, markers) in self.complete(root) {
+            self.hand_on_markers_of(root, &folder, markers);
+        }
+        if !self.agenda.is_idle() {
+            // what is walked once more now is asked about when that is done
+            self.progress.due = Some(now);
+        }
+        if !self.sets.as_ref().is_some_and(Sets::has_markers) {
+            self.progress = Progress::default();
+        }
+    }
+
+    fn hand_on_markers_of(&mut self, root: &Root, folder: &Path, markers: Vec<Sighting>) {
+        let is_as_it_was = |marker: &Sighting| {
+            let now = root.stat(&marker.path);
+            now.is_ok_and(|(seen, _)| seen == marker.seen)
+        };
+        let (same, changed): (Vec<_>, Vec<_>) = markers.into_iter().partition(is_as_it_was);
+        let told = self.ledger.enqueue(&self.settings.name, same);
+        self.troubles.ledger(&told);
+        if told.is_err() {
+            return;
+        }
+        info!(watch = %self.settings.name, folder = printable(folder), "a set has arrived; its marker follows");
+        if let Some(sets) = &mut self.sets {
+            sets.gone(folder);
+        }
+        for Sighting { path, .. } in changed {
+            self.look_again_at(root, &path);
+        }
     }
 
     /// Folders whose markers may go now, and those.
-    fn complete(&mut self) -> Vec<(PathBuf, Vec<Sighting>)> {
+    fn complete(&mut self, root: &Root) -> Vec<(PathBuf, Vec<Sighting>)> {
         let Some(sets) = &self.sets else {
             return Vec::new();
         };
-        if !self.agenda.is_idle() || self.retry.is_some() {
-            // there may be files that nobody has seen yet
-            return Vec::new();
-        }
-        let settling = self
-            .settle
-            .paths()
-            .flat_map(|path| path.ancestors().skip(1));
-        let busy: HashSet<&Path> = settling.collect();
+        let settling = self.settle.paths();
+        let busy: HashSet<&Path> = settling.flat_map(|path| path.ancestors().skip(1)).collect();
+        let mut waiting: Vec<_> = sets.waiting().collect();
+        // the same ones are not asked about each time
+        let first = waiting.iter().position(|(folder, _)| {
+            let last = self.progress.asked.as_deref();
+            last.is_some_and(|last| *folder < last)
+        });
+        waiting.rotate_left(first.unwrap_or(0));
+        self.progress.stuck.clear();
+        self.progress.going_on = waiting.len() > ASKED;
         let mut complete = Vec::new();
-        for (folder, markers) in sets.waiting().take(TRIED) {
-            if busy.contains(folder)
-                || sets.waits_within(folder)
-                || self.troubles.cannot_read_below(folder)
-            {
+        for (folder, markers) in waiting.into_iter().take(ASKED) {
+            self.progress.asked = Some(folder.to_path_buf());
+            if self.troubles.cannot_read_below(folder) {
+                self.progress
+                    .stuck
+                    .push(waits(folder, "something in it cannot be read"));
+                continue;
+            }
+            if busy.contains(folder) || sets.waits_within(folder) {
+                self.progress.confirming.remove(folder);
+                self.progress.going_on |= busy.contains(folder);
                 continue;
             }
             let but: Vec<_> = markers.iter().map(|marker| marker.path.clone()).collect();
-            match self.ledger.arrived(&self.settings.name, folder, &but) {
-                Ok(true) => complete.push((folder.to_path_buf(), markers.to_vec())),
-                Ok(false) => {}
+            let missing = match self.ledger.missing(&self.settings.name, folder, &but) {
+                Ok(missing) => missing,
                 Err(error) => {
                     debug!(watch = %self.settings.name, %error, "whether a set has arrived is not known");
+                    self.progress.going_on = true;
                     break;
                 }
+            };
+            let still = |missing: &&Missing| {
+                // a file that failed and is gone by now belongs to no set
+                !(missing.failed && matches!(root.stat(&missing.path), Err(OpenError::Gone)))
+            };
+            if let Some(first) = missing.iter().find(still) {
+                self.progress.confirming.remove(folder);
+                if missing.iter().filter(still).all(|missing| missing.failed) {
+                    let why = format!("{} did not arrive", printable(&first.path));
+                    self.progress.stuck.push(waits(folder, &why));
+                } else {
+                    self.progress.going_on = true;
+                }
+            } else if self.progress.confirming.remove(folder) {
+                complete.push((folder.to_path_buf(), markers.to_vec()));
+            } else {
+                self.progress.going_on = true;
+                self.progress.confirming.insert(folder.to_path_buf());
+                self.agenda.add(folder.to_path_buf());
             }
         }
         complete
     }
+}
+
+fn waits(folder: &Path, why: &str) -> String {
+    let folder = if folder.as_os_str().is_empty() {
+        ".".into()
+    } else {
+        printable(folder)
+    };
+    format!("the marker of {folder} waits: {why}")
 }

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::Phase;
 use super::agenda::Agenda;
+use super::complete::Progress;
 use super::filter::Filter;
 use super::health::{Bulletin, Troubles};
 use super::hint::{Hint, Inbox, Outlet};
@@ -73,8 +74,8 @@ pub(super) struct Folder<L> {
     pub next_scan: Option<Instant>,
     /// When the folders without a watch are looked at next.
     pub next_poll: Option<Instant>,
-    /// When to ask next whether the sets of waiting markers have arrived.
-    pub next_markers: Option<Instant>,
+    /// How far the sets are whose markers wait.
+    pub progress: Progress,
     /// When to scan again because something failed.
     pub retry: Option<Instant>,
     pub last_scan_at: Option<Timestamp>,
@@ -107,7 +108,7 @@ impl<L: Ledger> Folder<L> {
             writers: Writers::new(pace.writers),
             troubles: Troubles::default(),
             sets: settings.release_on.clone().map(Sets::new),
-            next_markers: None,
+            progress: Progress::default(),
             source: None,
             next_scan: None,
             next_poll: None,
@@ -153,7 +154,7 @@ impl<L: Ledger> Folder<L> {
             self.settle.next_due(),
             self.next_scan,
             self.next_poll,
-            self.next_markers,
+            self.progress.due,
             self.retry,
             self.bulletin.due(&self.health(), now),
         ]
@@ -231,7 +232,7 @@ impl<L: Ledger> Folder<L> {
         self.agenda.clear();
         self.next_scan = None;
         self.next_poll = None;
-        self.next_markers = None;
+        self.progress = Progress::default();
         if let Some(sets) = &mut self.sets {
             sets.clear();
         }
@@ -266,7 +267,13 @@ impl<L: Ledger> Folder<L> {
             Phase::Scanning
         } else if self.settle.len() > 0 {
             Phase::Settling(self.settle.len() as u64)
-        } else if self.next_markers.is_some() {
+        } else if self.progress.stuck().is_some() {
+            Phase::Stuck
+        } else if self
+            .sets
+            .as_ref()
+            .is_some_and(|sets| sets.waiting().next().is_some())
+        {
             Phase::Completing
         } else {
             Phase::Quiet
@@ -292,6 +299,7 @@ impl<L: Ledger> Folder<L> {
                 .troubles
                 .text()
                 .or_else(|| self.settle.restless())
+                .or_else(|| self.progress.text())
                 .or_else(|| self.stale()),
         }
     }

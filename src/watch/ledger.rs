@@ -24,14 +24,14 @@ pub trait Ledger: Send + 'static {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, Self::Error>;
 
-    /// Whether everything that is known below a folder (the empty path is the root) is in its table, except for
-    /// these paths.
-    fn arrived(
+    /// What is known below a folder (the empty path is the root) and not in its table, except for these paths;
+    /// not all of it if it is much, but some then.
+    fn missing(
         &self,
         watch: &WatchName,
         folder: &Path,
         but: &[PathBuf],
-    ) -> Result<bool, Self::Error>;
+    ) -> Result<Vec<Missing>, Self::Error>;
 
     /// Records settled versions, durably when this returns; those already known are left alone.
     /// At most 1,000 come at once.
@@ -40,6 +40,15 @@ pub trait Ledger: Send + 'static {
     /// Takes note of how the watch is doing. Called when something changed, a changed
     /// count of settling files at most once a second.
     fn report(&self, watch: &WatchName, health: Health) -> Result<(), Self::Error>;
+}
+
+/// A file that is not in its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// It is not to be expected there: it waits for a person, or fails again and again.
+    pub failed: bool,
 }
 
 /// How a watch is doing.

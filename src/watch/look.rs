@@ -138,7 +138,7 @@ impl<L: Ledger> Folder<L> {
         for Sighting { path, seen } in batch {
             if told.is_ok() {
                 debug!(watch = %self.settings.name, path = printable(path), size = seen.size, "settled");
-                self.settle.forget(path);
+                self.settle.handed_on(path);
             } else {
                 self.settle.postpone(path, again);
             }

@@ -74,7 +74,7 @@ use hint::Outlet;
 
 pub use filter::{Filter, PatternError};
 pub use happening::{Happening, Witness};
-pub use ledger::{Health, Ledger, Mode};
+pub use ledger::{Health, Ledger, Missing, Mode};
 
 /// As many hints wait as the kernel keeps events by default; more are lost and lead to a scan.
 const HINTS: usize = 16_384;
@@ -107,6 +107,8 @@ pub enum Phase {
     /// All folders were walked, and all that was found there is recorded, except for markers that wait until
     /// the rest of their sets is in its table.
     Completing,
+    /// The same, and none of them goes by itself: files of their sets have failed, or cannot be read.
+    Stuck,
     /// All folders were walked, and all that was found there is recorded.
     Quiet,
 }

@@ -31,7 +31,14 @@ impl Polled {
 
     /// The folder, and all that lie in it, are gone.
     pub fn remove_all_below(&mut self, folder: &Path) {
-        self.folders.retain(|path| !path.starts_with(folder));
+        let below = self.folders.range(folder.to_path_buf()..);
+        let below: Vec<_> = below
+            .take_while(|path| path.starts_with(folder))
+            .cloned()
+            .collect();
+        for path in below {
+            self.folders.remove(&path);
+        }
     }
 
     /// Whether there are any.

@@ -11,7 +11,6 @@ use super::look::BATCH;
 use super::scan::Found;
 use crate::beneath::Root;
 use crate::config::Backend;
-use crate::job::Sighting;
 
 impl<L: Ledger> Folder<L> {
     /// Goes on with the walk on the agenda for one batch of files.
@@ -27,7 +26,7 @@ impl<L: Ledger> Folder<L> {
         let Some(walk) = self.agenda.walk() else {
             return;
         };
-        let (mut files, mut waiting) = (Vec::new(), Vec::new());
+        let (mut files, mut waiting, mut marks) = (Vec::new(), Vec::new(), Vec::new());
         let mut ended = false;
         for _ in 0..BATCH {
             if self.inbox.stopped() {
@@ -47,6 +46,7 @@ impl<L: Ledger> Folder<L> {
                 Some(Found::File(file)) => match sift(&mut self.sets, &mut self.settle, file) {
                     Sifted::Goes(file) => files.push(file),
                     Sifted::Waits(file) => waiting.push(file),
+                    Sifted::Marks(file) => marks.push(file),
                 },
                 Some(Found::Unreadable(path, error)) => self.troubles.unreadable(&path, &error),
                 None => {
@@ -55,24 +55,16 @@ impl<L: Ledger> Folder<L> {
                 }
             }
         }
-        if !self.show_first(waiting) || !self.take_in(files) {
+        if !self.count_held(waiting, marks) || !self.take_in(files) {
             // These files would be missed, so the walk does not count.
             self.agenda.clear();
+            if let Some(sets) = &mut self.sets {
+                sets.not_walked();
+            }
             self.scan_again();
         } else if ended {
             self.end_walk();
         }
-    }
-
-    /// Shows the ledger what lies there at the first scan and may not go yet: it may want to know what was there before.
-    /// Returns whether it could be asked.
-    fn show_first(&mut self, waiting: Vec<Sighting>) -> bool {
-        if self.last_scan_at.is_some() || waiting.is_empty() {
-            return true;
-        }
-        let shown = self.ledger.unknown(&self.settings.name, waiting);
-        self.troubles.ledger(&shown);
-        shown.is_ok()
     }
 
     fn end_walk(&mut self) {
@@ -95,7 +87,8 @@ impl<L: Ledger> Folder<L> {
         // The source may have given up in a walk through part of the folders.
         if source.mode() == Mode::Poll {
             self.next_scan = self.next_scan.map(|scan| scan.min(poll));
-        } else if !source.polled().is_empty() {
+        } else if !source.polled().is_empty() && self.agenda.is_idle() {
+            // when the last of them was walked: a slow round would begin again before its end
             self.next_poll.get_or_insert(poll);
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! Pure: who looks, walks and asks the ledger is in `complete`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::Release;
@@ -21,7 +21,7 @@ const FOLDERS: usize = 10_000;
 pub(super) struct Sets {
     release: Release,
     /// Markers that are there and quiet.
-    standing: HashMap<PathBuf, Fingerprint>,
+    standing: BTreeMap<PathBuf, Fingerprint>,
     released: HashSet<PathBuf>,
     /// Markers that go when their folder has gone.
     last: BTreeMap<PathBuf, Vec<Sighting>>,
@@ -42,7 +42,7 @@ impl Sets {
     pub fn new(release: Release) -> Self {
         Self {
             release,
-            standing: HashMap::new(),
+            standing: BTreeMap::new(),
             released: HashSet::new(),
             last: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -101,10 +101,17 @@ impl Sets {
     /// Nothing is at this path any more. If it was a marker, or a folder with markers, what was released by it is not
     /// any more: the same name may come again with another set.
     pub fn forget(&mut self, path: &Path) {
-        if !self.standing.keys().any(|marker| marker.starts_with(path)) {
+        let below = self.standing.range(path.to_path_buf()..);
+        let below: Vec<_> = below
+            .map(|(marker, _)| marker.clone())
+            .take_while(|marker| marker.starts_with(path))
+            .collect();
+        if below.is_empty() {
             return;
         }
-        self.standing.retain(|marker, _| !marker.starts_with(path));
+        for marker in below {
+            self.standing.remove(&marker);
+        }
         for markers in self.last.values_mut() {
             markers.retain(|marker| !marker.path.starts_with(path));
         }
@@ -136,10 +143,29 @@ impl Sets {
             .map(|(folder, markers)| (folder.as_path(), markers.as_slice()))
     }
 
-    /// Whether the markers of a folder within this one wait too.
+    /// Whether the markers of a set within this one wait too.
     pub fn waits_within(&self, folder: &Path) -> bool {
-        let mut others = self.last.keys();
-        others.any(|other| other != folder && other.starts_with(folder))
+        let mut others = self.waiting();
+        others.any(|(other, _)| other != folder && other.starts_with(folder))
+    }
+
+    /// Markers that release nothing, in a folder that is released by others: one of several that are required lies there
+    /// alone. They are files like others of the set around them.
+    pub fn take_ordinary(&mut self) -> Vec<Sighting> {
+        let alone = |folder: &&PathBuf| !self.released.contains(*folder) && self.lets_go(folder);
+        let folders: Vec<_> = self.last.keys().filter(alone).cloned().collect();
+        let taken = folders.iter().filter_map(|folder| self.last.remove(folder));
+        taken.flatten().collect()
+    }
+
+    /// Whether a marker goes as any other file, because only folders above its own are released.
+    pub fn is_ordinary(&self, marker: &Path) -> bool {
+        !self.released.contains(folder_of(marker)) && self.lets_go(marker)
+    }
+
+    /// Whether any marker has not gone yet.
+    pub fn has_markers(&self) -> bool {
+        !self.last.is_empty()
     }
 
     /// The markers of this folder have gone.
@@ -163,6 +189,11 @@ impl Sets {
         });
         held.files += 1;
         held.changed_ns = held.changed_ns.max(file.seen.ctime_ns);
+    }
+
+    /// A walk was given up.
+    pub fn not_walked(&mut self) {
+        self.counting.clear();
     }
 
     /// A walk through this folder, and all below, ended.

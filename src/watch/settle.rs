@@ -20,7 +20,7 @@
 //!
 //! Pure: the time is an argument and nobody sleeps. Each path takes one entry, however often it changes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,7 +49,12 @@ pub(super) struct Settle {
     restless: BTreeSet<Arc<Path>>,
     /// The last one that went, if it was not trusted: perhaps it was renamed, and that is told next.
     gone: Option<(Arc<Path>, Trust)>,
+    /// Files that were handed on after less than the quiet time, because a sign was believed.
+    believed: HashSet<Arc<Path>>,
 }
+
+/// So many are remembered; then it begins anew, which costs some unfinished versions of those that change all day.
+const BELIEVED: usize = 10_000;
 
 #[derive(Debug)]
 struct File {
@@ -149,6 +154,7 @@ impl Settle {
             agenda: BTreeSet::new(),
             restless: BTreeSet::new(),
             gone: None,
+            believed: HashSet::new(),
         }
     }
 
@@ -249,8 +255,26 @@ impl Settle {
         }
     }
 
+    /// Drops a path that was handed on. If a sign shortened its quiet time, none does it again should the file change
+    /// after all: a program that opens, appends and closes all day looks finished after each time.
+    pub fn handed_on(&mut self, path: &Path) {
+        let believed = self
+            .files
+            .get_key_value(path)
+            .filter(|(_, file)| quiet_time(self.quiet, file.trust) < self.quiet)
+            .map(|(path, _)| Arc::clone(path));
+        self.forget(path);
+        if let Some(path) = believed {
+            if self.believed.len() >= BELIEVED {
+                self.believed.clear();
+            }
+            self.believed.insert(path);
+        }
+    }
+
     /// Drops a path: it was handed on, or there is no such file any more.
     pub fn forget(&mut self, path: &Path) {
+        self.believed.remove(path);
         if let Some((path, file)) = self.files.remove_entry(path) {
             self.restless.remove(&path);
             self.agenda.remove(&(file.due, Arc::clone(&path)));
@@ -265,6 +289,7 @@ impl Settle {
         self.files.clear();
         self.agenda.clear();
         self.restless.clear();
+        self.believed.clear();
         self.gone = None;
     }
 
@@ -284,9 +309,11 @@ impl Settle {
 
     /// What the signs so far say about a path's writer.
     pub fn trust(&self, path: &Path) -> Trust {
-        self.files
-            .get(path)
-            .map_or_else(Trust::default, |file| file.trust)
+        match self.files.get(path) {
+            Some(file) => file.trust,
+            None if self.believed.contains(path) => Trust::Broken { writing: false },
+            None => Trust::default(),
+        }
     }
 
     /// The same of a path that may be gone because it was renamed a moment ago.

@@ -123,7 +123,7 @@ impl Source {
             Some(network) => Some(elsewhere(network)),
             None => match watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => None,
-                Err(error) if is_gone(&error) => return,
+                Err(error) if is_gone(&error) => return self.forget(folder),
                 Err(error) => Some(reason(&error)),
             },
         };

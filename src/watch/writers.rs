@@ -65,6 +65,8 @@ pub(super) struct Writers {
     means: Means,
     /// Devices whose files are not opened for the question.
     without_leases: HashSet<u64>,
+    /// The last device whose files have leases that say something.
+    with_leases: Option<u64>,
     open: Option<OpenFiles>,
     /// Some file was another user's, and no lease was allowed.
     not_allowed: bool,
@@ -73,7 +75,9 @@ pub(super) struct Writers {
 /// What the processes that may be looked at have open for writing.
 #[derive(Debug)]
 struct OpenFiles {
+    /// When the reading began, and when it had ended.
     read_at: Instant,
+    read_by: Instant,
     /// By inode number; which device it is on is asked where it matters.
     descriptors: HashMap<u64, Vec<PathBuf>>,
 }
@@ -83,6 +87,7 @@ impl Writers {
         Self {
             means,
             without_leases: HashSet::new(),
+            with_leases: None,
             open: None,
             not_allowed: false,
         }
@@ -96,10 +101,10 @@ impl Writers {
     /// Whether somebody has this file open for writing; `since` is when this version was seen first. `None`: it is
     /// another version by now, or gone, and has to be looked at again.
     pub fn ask(&mut self, root: &Root, file: &Sighting, since: Instant) -> Option<Writer> {
-        if self.means == Means::Lease && !self.without_leases.contains(&file.seen.dev) {
+        if self.means == Means::Lease && self.has_leases(root, file) {
             match root.open_file(&file.path) {
                 Ok(open) if open.seen != file.seen => return None,
-                Ok(open) => match self.ask_for_lease(&open.file, file.seen.dev) {
+                Ok(open) => match lease::ask(&open.file) {
                     Answer::Writer => return Some(Writer::Present),
                     Answer::NoWriter => return Some(Writer::Absent),
                     Answer::NotAllowed => self.not_allowed = true,
@@ -122,22 +127,35 @@ impl Writers {
         })
     }
 
-    fn ask_for_lease(&mut self, file: &File, device: u64) -> Answer {
-        let kind = rustix::fs::fstatfs(file).map(|stat| u64::try_from(stat.f_type).ok());
-        if kind.is_ok_and(|kind| kind.is_some_and(|kind| WITH_LEASES.contains(&kind))) {
-            return lease::ask(file);
+    /// Whether a lease on this file says something. Asked without opening it: on a share that could already disturb
+    /// somebody.
+    fn has_leases(&mut self, root: &Root, file: &Sighting) -> bool {
+        let device = file.seen.dev;
+        if self.without_leases.contains(&device) || self.with_leases == Some(device) {
+            return self.with_leases == Some(device);
+        }
+        let Ok(kind) = root.file_system(&file.path) else {
+            return false;
+        };
+        if WITH_LEASES.contains(&kind) {
+            self.with_leases = Some(device);
+            return true;
         }
         if self.without_leases.len() >= DEVICES {
             self.without_leases.clear();
         }
         self.without_leases.insert(device);
-        Answer::Unknown
+        false
     }
 
     /// What is open for writing; read after `since`, because who came after an older reading wrote this version.
     fn processes(&mut self, since: Instant) -> &OpenFiles {
         let now = Instant::now();
-        let good = |open: &OpenFiles| open.read_at >= since && now - open.read_at < FRESH;
+        // a reading that takes long is good for longer: it must not be made for each file
+        let good = |open: &OpenFiles| {
+            let fresh = FRESH.max(10 * (open.read_by - open.read_at));
+            open.read_at >= since && now.saturating_duration_since(open.read_by) < fresh
+        };
         let open = self.open.take().filter(good);
         self.open.insert(open.unwrap_or_else(|| match self.means {
             #[cfg(test)]
@@ -163,6 +181,7 @@ impl OpenFiles {
     fn none(now: Instant) -> Self {
         Self {
             read_at: now,
+            read_by: now,
             descriptors: HashMap::new(),
         }
     }
@@ -185,6 +204,7 @@ impl OpenFiles {
                 }
             }
         }
+        open.read_by = Instant::now();
         open
     }
 

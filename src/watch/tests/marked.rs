@@ -32,7 +32,15 @@ fn nothing_of_a_set_goes_before_its_marker_and_the_marker_goes_last() {
     fs::create_dir(stage.beside.join("other")).unwrap();
     fs::write(stage.beside.join("other/4"), "").unwrap();
     fs::rename(stage.beside.join("other"), stage.root.join("other")).unwrap();
-    stage.book.lock().unwrap().under_way.insert("run".into());
+    let missing = |failed| Missing {
+        path: "run/1".into(),
+        failed,
+    };
+    let say = |missing| {
+        let mut book = stage.book.lock().unwrap();
+        book.under_way.insert("run".into(), missing);
+    };
+    say(missing(false));
     stage.write("run/Done", "");
     assert_eq!(
         stage.next_paths(3),
@@ -45,6 +53,12 @@ fn nothing_of_a_set_goes_before_its_marker_and_the_marker_goes_last() {
         std::thread::yield_now();
     }
     assert_eq!(stage.offered().len(), 3, "the rest has not arrived");
+    say(missing(true));
+    stage.wait_for(|phase| phase == Phase::Stuck);
+    stage.report(|health| {
+        let why = "the marker of run waits: run/1 did not arrive";
+        health.error.as_deref() == Some(why)
+    });
     stage.book.lock().unwrap().under_way.clear();
     assert_eq!(stage.next_paths(1), paths(&["run/Done"]));
     stage.wait_for(|phase| phase == Phase::Quiet);
@@ -169,7 +183,7 @@ fn a_marker_does_not_go_before_files_that_cannot_be_looked_at_yet() {
     folder.push(&deep);
     let stage = setting.start();
     assert_eq!(stage.next_paths(1), paths(&["run/file"]));
-    stage.wait_for(|phase| phase == Phase::Completing);
+    stage.wait_for(|phase| phase == Phase::Stuck);
     fs::rename(&folder, stage.beside.join("deep")).unwrap();
     stage.watching.outlet.send(super::super::hint::Hint::Rescan);
     assert_eq!(stage.next_paths(1), paths(&["run/Done"]));
@@ -192,4 +206,40 @@ fn a_set_that_is_never_complete_is_told() {
     stage.report(|health| health.error.is_none());
     stage.wait_for(|phase| phase == Phase::Quiet);
     assert_eq!(stage.offered(), paths(&["run/file", "run/Done"]));
+}
+
+/// As instruments do that mark parts of a run by one of the names that are required together for the whole.
+#[test]
+fn a_marker_that_releases_nothing_goes_with_the_set_around_it() {
+    let setting = setting(&["A", "B"], true);
+    fs::create_dir_all(setting.root().join("run/part")).unwrap();
+    for path in ["run/part/A", "run/part/file", "run/A"] {
+        fs::write(setting.root().join(path), "").unwrap();
+    }
+    let stage = setting.start();
+    waits_held(&stage, 1);
+    stage.write("run/B", "");
+    let inner = paths(&["run/part/A", "run/part/file"]);
+    assert_eq!(stage.next_paths(2), inner);
+    assert_eq!(stage.next_paths(2), paths(&["run/A", "run/B"]));
+    stage.wait_for(|phase| phase == Phase::Quiet);
+    // the second one of the part makes a set of its own of it
+    stage.write("run/part/B", "");
+    assert_eq!(stage.next_paths(1), paths(&["run/part/B"]));
+}
+
+/// A file that changed after it was handed on is in no job until it is noticed, and without events that takes a while.
+#[test]
+fn a_file_that_changed_unnoticed_goes_before_the_marker() {
+    let mut setting = setting(&["Done"], true).polling(3_600_000);
+    setting.pace.retry = Duration::from_millis(300);
+    fs::create_dir(setting.root().join("run")).unwrap();
+    fs::write(setting.root().join("run/file"), "").unwrap();
+    fs::write(setting.root().join("run/Done"), "").unwrap();
+    let stage = setting.start();
+    assert_eq!(stage.next_paths(1), paths(&["run/file"]));
+    fs::write(stage.beside.join("file"), "new").unwrap();
+    fs::rename(stage.beside.join("file"), stage.root.join("run/file")).unwrap();
+    assert_eq!(stage.next_paths(1), paths(&["run/file"]));
+    assert_eq!(stage.next_paths(1), paths(&["run/Done"]));
 }

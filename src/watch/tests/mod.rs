@@ -11,7 +11,7 @@ mod marked;
 mod open;
 mod refusals;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::folder::Pace;
-use super::{Health, Ledger, Phase, Watching, spawn_with};
+use super::{Health, Ledger, Missing, Phase, Watching, spawn_with};
 use crate::config::{Backend, Existing, Kind, OnConflict, Watch};
 use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
@@ -51,7 +51,7 @@ struct Book {
     failures: usize,
     most_asked: usize,
     /// Folders that have not arrived, and those that were asked about.
-    under_way: HashSet<PathBuf>,
+    under_way: HashMap<PathBuf, Missing>,
     asked: Vec<(PathBuf, Vec<PathBuf>)>,
 }
 
@@ -99,12 +99,17 @@ impl Ledger for Recorder {
         Ok(())
     }
 
-    fn arrived(&self, _: &WatchName, folder: &Path, but: &[PathBuf]) -> std::io::Result<bool> {
+    fn missing(
+        &self,
+        _: &WatchName,
+        folder: &Path,
+        but: &[PathBuf],
+    ) -> std::io::Result<Vec<Missing>> {
         let mut book = self.book.lock().unwrap();
         Self::fail(&mut book)?;
         let (folder, but) = (folder.to_path_buf(), but.to_vec());
         book.asked.push((folder.clone(), but));
-        Ok(!book.under_way.contains(&folder))
+        Ok(book.under_way.get(&folder).cloned().into_iter().collect())
     }
 
     fn report(&self, _: &WatchName, health: Health) -> std::io::Result<()> {

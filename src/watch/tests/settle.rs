@@ -419,3 +419,36 @@ fn many_changes_of_one_file_take_one_entry() {
     }
     assert_eq!((settle.files.len(), settle.agenda.len()), (1, 1));
 }
+
+/// A program that opens, appends and closes all day looks finished after each time.
+#[test]
+fn a_file_that_went_early_and_changes_again_is_given_the_whole_quiet_time() {
+    let mut settle = Settle::new(Duration::from_secs(10), Duration::from_hours(1));
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let path = Path::new("log");
+    let closed = |settle: &Settle| settle.trust(path).after(Sign::Written).after(Sign::Closed);
+    let trust = closed(&settle);
+    settle.observe(path, version(1), trust, at(0), at(0));
+    let trust = settle.trust(path);
+    assert_eq!(
+        settle.observe(path, version(1), trust, at(3), at(3)),
+        Verdict::Settled
+    );
+    settle.handed_on(path);
+    let trust = closed(&settle);
+    settle.observe(path, version(2), trust, at(5), at(5));
+    let trust = settle.trust(path);
+    assert_eq!(
+        settle.observe(path, version(2), trust, at(9), at(9)),
+        Verdict::Settling
+    );
+    assert_eq!(
+        settle.observe(path, version(2), trust, at(15), at(15)),
+        Verdict::Settled
+    );
+    // one that is gone, and another one by its name
+    settle.handed_on(path);
+    settle.forget(path);
+    assert_eq!(settle.trust(path), Trust::Unknown);
+}
