@@ -116,8 +116,15 @@ fn what_waits_for_room_is_bounded_and_whoever_has_more_waits_with_it() {
                 write.await
             });
         }
+        let all_wait = async {
+            while journal.work.capacity() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let soon = Duration::from_mins(1);
+        tokio::time::timeout(soon, all_wait).await.unwrap();
         let mut tries = journal.tries_on_a_full_disk();
-        for _ in 0..4 {
+        for _ in 0..5 {
             tries.changed().await.unwrap();
         }
         assert_eq!(
