@@ -347,7 +347,7 @@ async fn ended_watch(watches: &[Watching]) -> WatchName {
 
 /// Tells systemd that all is well, as long as the loops really turn. While the journal's disk is full
 /// the engine waits for the journal's writer, whose tries are its pulse then.
-async fn watchdog(pulse: Pulse, mut tries: tokio::sync::watch::Receiver<u64>) {
+async fn watchdog(pulse: Pulse, mut tries: tokio::sync::watch::Receiver<()>) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };

@@ -83,6 +83,7 @@ mod tests {
         let empty = "d41d8cd98f00b204e9800998ecf8427e";
         let sum = Md5::parse(empty).unwrap();
         assert_eq!(sum.to_string(), empty);
+        assert_eq!(format!("{sum:?}"), format!("Md5({empty})"));
         assert_eq!(sum.to_base64(), "1B2M2Y8AsgTpgAmY7PhCfg==");
         assert_eq!(Md5::parse(&sum.to_base64()).unwrap(), sum);
         for wrong in [

@@ -39,7 +39,7 @@ impl Journal {
             count,
         } = open::open(path)?;
         let (work, queue) = mpsc::channel(QUEUE);
-        let (news, _) = watch::channel(0);
+        let (news, _) = watch::channel(());
         let writer = Writer {
             connection,
             queue,

@@ -89,3 +89,36 @@ fn read_holder(file: &mut File) -> Holder {
         pid: read.ok().and_then(|_| text.trim().parse().ok()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_cannot_be_asked_for_is_not_taken_for_a_free_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal.db");
+        let file = folder.path().join("journal.db.lock");
+        assert_eq!(holder(&journal).unwrap(), None, "no daemon ever ran");
+        let lock = Lock::take(&journal).unwrap().unwrap();
+        let pid = Some(std::process::id());
+        assert_eq!(holder(&journal).unwrap(), Some(Holder { pid }));
+        drop(lock);
+        assert_eq!(holder(&journal).unwrap(), None);
+        fs::remove_file(&file).unwrap();
+        symlink(&file, &file).unwrap();
+        assert!(holder(&journal).is_err(), "a loop");
+        assert!(Lock::take(&journal).is_err());
+    }
+
+    #[test]
+    fn where_no_name_can_be_written_the_lock_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        // it can be opened and locked, and cannot be cut to length
+        symlink("/dev/null", folder.path().join("journal.db.lock")).unwrap();
+        assert!(Lock::take(&folder.path().join("journal.db")).is_err());
+    }
+}

@@ -10,6 +10,7 @@ use super::JournalError;
 use super::open::open_read_only;
 
 /// A read-only connection, made when it is first needed.
+#[derive(Debug)]
 pub(super) struct Lookup {
     path: PathBuf,
     slot: Mutex<Slot>,

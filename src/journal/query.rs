@@ -150,7 +150,7 @@ impl Reader {
             Some(limit) => self.before_the_newest(filter, limit)?,
             None => JobId(0),
         };
-        while left > 0 {
+        loop {
             let page = self.page(filter, after, left.min(PAGE))?;
             let Some(last) = page.last() else {
                 return Ok(());
@@ -161,7 +161,6 @@ impl Reader {
                 return Ok(());
             }
         }
-        Ok(())
     }
 
     /// The next jobs after one.

@@ -120,3 +120,39 @@ fn durable(from: StateName, to: StateName, hold: Hold) -> Option<Write> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row that named the wrong point would fail nothing but the kill loop's search of its windows: it would
+    /// kill elsewhere, and find all well.
+    #[test]
+    fn each_write_that_matters_for_a_crash_has_its_points() {
+        use StateName::{
+            Done, Missing, Parked, Queued, Registered, Registering, Reserved, Superseded, Uploaded,
+            Uploading,
+        };
+        for (from, to, want) in [
+            (Queued, Reserved, Some(Write::RESERVE)),
+            (Uploading, Reserved, Some(Write::RESERVE)),
+            (Reserved, Uploading, Some(Write::SESSION)),
+            (Uploading, Uploading, Some(Write::CONFIRM)),
+            (Uploading, Uploaded, Some(Write::STORE)),
+            (Reserved, Uploaded, Some(Write::STORE)),
+            (Registering, Uploaded, Some(Write::WITHDRAW)),
+            (Uploaded, Registering, Some(Write::INTEND)),
+            (Registering, Registering, Some(Write::INTEND)),
+            (Registered, Done, Some(Write::REGISTER)),
+            (Registering, Done, Some(Write::REGISTER)),
+            (Queued, Parked, None),
+            (Queued, Missing, None),
+            (Uploading, Superseded, None),
+        ] {
+            assert_eq!(durable(from, to, Hold::Keep), want, "{from} to {to}");
+            let later = Hold::Until(Timestamp::UNIX_EPOCH);
+            let back = Some(Write::GIVE_BACK);
+            assert_eq!(durable(from, to, later), back, "{from} to {to}, given back");
+        }
+    }
+}

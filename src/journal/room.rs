@@ -28,8 +28,8 @@ pub(super) struct Notice {
     journal: PathBuf,
     full: AtomicBool,
     patient: AtomicBool,
-    /// Counts the tries to write that met a full disk.
-    tries: watch::Sender<u64>,
+    /// Changes with each try to write that met a full disk.
+    tries: watch::Sender<()>,
 }
 
 impl Notice {
@@ -48,7 +48,7 @@ impl Notice {
     }
 
     /// Changes with each try that met a full disk.
-    pub fn tries(&self) -> watch::Receiver<u64> {
+    pub fn tries(&self) -> watch::Receiver<()> {
         self.tries.subscribe()
     }
 
@@ -85,7 +85,7 @@ impl Room {
                 journal: journal.into(),
                 full: AtomicBool::new(false),
                 patient: AtomicBool::new(false),
-                tries: watch::channel(0).0,
+                tries: watch::channel(()).0,
             }),
             waiting: false,
         }
@@ -131,7 +131,7 @@ impl Room {
 
     /// Even so it did not fit.
     pub fn met_a_full_disk(&mut self) {
-        self.notice.tries.send_modify(|tries| *tries += 1);
+        self.notice.tries.send_replace(());
         if !std::mem::replace(&mut self.waiting, true) {
             let journal = self.notice.journal.display();
             tracing::error!(%journal, "not a single record fits on the journal's disk; everything waits for room");

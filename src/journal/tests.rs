@@ -1,11 +1,18 @@
 //! The journal as its callers see it: a real file, opened again and again.
 
+mod arrival;
+#[cfg(debug_assertions)]
+mod crash_points;
 mod crashes;
 mod damage;
 mod existing;
 mod full;
+mod groups;
+pub(super) mod heard;
 mod names;
 mod prefixes;
+mod reports;
+mod told;
 mod upgrade;
 mod wal;
 
@@ -51,6 +58,12 @@ impl Bench {
                 other => break other.unwrap(),
             }
         });
+    }
+
+    /// Behind the journal's back.
+    fn edit(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(&self.path).unwrap();
+        connection.execute(sql, []).unwrap();
     }
 
     fn jobs(&self) -> Vec<Job> {
@@ -281,32 +294,6 @@ fn ways() -> Vec<Vec<State>> {
 }
 
 #[test]
-fn what_the_engine_says_of_itself_is_there_for_whoever_asks() {
-    let bench = Bench::new();
-    let (journal, reader) = (bench.journal(), Reader::open(&bench.path).unwrap());
-    block(journal.begin("1", vec![configured("/w", "t")], now())).unwrap();
-    block(journal.report_account(AccountState::Paused, "no".into(), Some(now()), Some(7))).unwrap();
-    block(journal.report_rate(1234)).unwrap();
-    block(journal.report_table("t".into(), Some("released".into()))).unwrap();
-    let row = reader.daemon().unwrap().unwrap();
-    assert_eq!(
-        (&*row.account_state, &*row.account_reason),
-        ("paused", "no")
-    );
-    assert_eq!(
-        (row.throttled_until, row.budget_left),
-        (Some(now()), Some(7))
-    );
-    assert_eq!((row.pid, row.rate), (std::process::id(), 1234));
-    let closed = || reader.watches().unwrap().remove(0).closed;
-    assert_eq!(closed(), Some("released".into()));
-    block(journal.report_table("another".into(), None)).unwrap();
-    assert_eq!(closed(), Some("released".into()), "that was another table");
-    block(journal.report_table("t".into(), None)).unwrap();
-    assert_eq!(closed(), None);
-}
-
-#[test]
 fn the_version_before_and_newer_ones_are_known() {
     let bench = Bench::new();
     bench.enqueue(&[("a", 1), ("b", 1)]);
@@ -467,29 +454,6 @@ fn a_job_that_is_done_keeps_no_secret() {
         )
         .unwrap();
     assert_eq!(urls, 0);
-}
-
-#[test]
-fn the_history_tells_the_way() {
-    let bench = Bench::new();
-    bench.enqueue(&[("a", 1)]);
-    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
-    for state in ways().remove(0) {
-        let from = std::mem::replace(&mut job.state, state).name();
-        record(&bench.journal(), from, job.clone(), Hold::Keep).unwrap();
-    }
-    let history = Reader::open(&bench.path).unwrap().history(job.id).unwrap();
-    let states: Vec<_> = history.iter().map(|row| row.state.as_str()).collect();
-    let want = [
-        "queued",
-        "reserved",
-        "uploading",
-        "uploaded",
-        "registering",
-        "registered",
-        "done",
-    ];
-    assert_eq!(states, want);
 }
 
 #[test]

@@ -121,3 +121,83 @@ fn frames(connection: &Connection, mode: &str) -> rusqlite::Result<Frames> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::heard::said;
+    use super::*;
+
+    #[test]
+    fn a_wal_that_grows_beside_a_reader_is_told_once_and_so_is_its_end() {
+        let mut wal = Wal::of(Path::new("journal.db"));
+        let warning = ["WARN", "journal.db", "mib=62", "end that program"].as_slice();
+        let end = ["INFO", "journal.db", "shrinks again"].as_slice();
+        for (held, frames, words) in [
+            (false, 20_000, [].as_slice()),
+            (true, 15_999, &[]),
+            (true, 16_000, warning),
+            (true, 17_000, &[]),
+            // it began anew, and the reader is still there
+            (true, 100, &[]),
+            (true, 16_000, &[]),
+            (false, 17_000, end),
+            (false, 17_000, &[]),
+            (true, 16_000, warning),
+            (false, 100, end),
+            (false, 100, &[]),
+        ] {
+            wal.is_held = held;
+            let text = said(|| wal.tell(frames));
+            let lines = usize::from(!words.is_empty());
+            assert_eq!(text.lines().count(), lines, "{held} {frames}: {text}");
+            for word in words {
+                assert!(
+                    text.contains(word),
+                    "{held} {frames}: {word:?} is not in: {text}"
+                );
+            }
+        }
+    }
+
+    /// Writes so many frames, one a commit.
+    fn write(connection: &Connection, count: u64) {
+        for _ in 0..count {
+            connection.execute("UPDATE t SET n = n + 1", []).unwrap();
+        }
+    }
+
+    #[test]
+    fn beside_a_reader_it_is_written_back_now_and_then_and_not_at_each_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let connection = Connection::open(&path).unwrap();
+        let begin = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0; \
+                     CREATE TABLE t (n); INSERT INTO t VALUES (0);";
+        connection.execute_batch(begin).unwrap();
+        let mut wal = Wal::of(&path);
+        let mut look = || {
+            wal.look(&connection).unwrap();
+            let now = frames(&connection, "NOOP").unwrap();
+            (now.written_back == now.all, wal.look_again().is_some())
+        };
+        write(&connection, FRAMES / 2);
+        assert_eq!(look(), (false, false), "not yet");
+        let guest = Connection::open(&path).unwrap();
+        guest.execute_batch("BEGIN; SELECT n FROM t;").unwrap();
+        write(&connection, FRAMES);
+        assert_eq!(look(), (false, true), "as far as the guest has read");
+        guest.execute_batch("COMMIT").unwrap();
+        write(&connection, FRAMES / 2);
+        assert_eq!(
+            look(),
+            (false, true),
+            "tried so many frames later, or some time later"
+        );
+        write(&connection, FRAMES / 2);
+        assert_eq!(look(), (true, false));
+        write(&connection, FRAMES / 2);
+        assert_eq!(look(), (false, false), "it began anew");
+        write(&connection, FRAMES / 2);
+        assert_eq!(look(), (true, false));
+    }
+}

@@ -109,20 +109,14 @@ where
 }
 
 /// The handle to the journal; cheap to clone. The writer ends when the last one is gone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Journal {
     pub(super) work: mpsc::Sender<Order>,
-    pub(super) news: watch::Sender<u64>,
+    pub(super) news: watch::Sender<()>,
     /// The last daemon crashed, with jobs in hand.
     pub(super) follows_a_crash: bool,
     pub(super) notice: Arc<Notice>,
     pub(super) lookup: Arc<Lookup>,
-}
-
-impl std::fmt::Debug for Journal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Journal")
-    }
 }
 
 impl Journal {
@@ -139,14 +133,15 @@ impl Journal {
             room,
             count,
         } = open::open(path)?;
-        if interrupted > 0 {
+        let follows_a_crash = interrupted > 0;
+        if follows_a_crash {
             tracing::warn!(
                 jobs = interrupted,
                 "the last daemon did not stop in order; the files that it had in hand go on from what is recorded"
             );
         }
         let (work, queue) = mpsc::channel(QUEUE);
-        let (news, _) = watch::channel(0);
+        let (news, _) = watch::channel(());
         let notice = room.notice();
         let writer = Writer {
             connection,
@@ -170,7 +165,7 @@ impl Journal {
         Ok(Self {
             work,
             news,
-            follows_a_crash: interrupted > 0,
+            follows_a_crash,
             notice,
             lookup: Arc::new(Lookup::of(path)),
         })
@@ -186,7 +181,7 @@ impl Journal {
     }
 
     /// Changes whenever new jobs were recorded.
-    pub fn news(&self) -> watch::Receiver<u64> {
+    pub fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
     }
 
@@ -197,7 +192,7 @@ impl Journal {
     }
 
     /// Changes with each try to record something that met a full disk: the writer is alive.
-    pub fn tries_on_a_full_disk(&self) -> watch::Receiver<u64> {
+    pub fn tries_on_a_full_disk(&self) -> watch::Receiver<()> {
         self.notice.tries()
     }
 
@@ -211,7 +206,7 @@ impl Journal {
     }
 
     pub(super) fn announce(&self) {
-        self.news.send_modify(|count| *count += 1);
+        self.news.send_replace(());
     }
 
     /// Reads what is committed, beside the writer if that can be; for a thread that may block.
@@ -432,8 +427,8 @@ pub(super) fn commit_together(
     if changes && result.is_ok() {
         count.committed();
     }
-    if result.is_err() && !connection.is_autocommit() {
-        // the error itself is on its way to everyone
+    if result.is_err() {
+        // It fails if SQLite has done so already. The error itself is on its way to everyone.
         let _ = connection.execute_batch("ROLLBACK");
     }
     if matches!(result, Err(JournalError::Full(_))) {

@@ -1,5 +1,6 @@
 //! What follows when the daemon crashes again and again.
 
+use super::rows::millis;
 use super::*;
 
 /// A start, `hours` after the first one.
@@ -150,10 +151,7 @@ fn coming_further_than_before_acquits_and_going_in_circles_does_not() {
             let seen = column(&bench, "crashes")[0];
             assert_eq!(seen, crashes, "{name}: {from} to {}", job.state.name());
             // free again, for the next crash
-            rusqlite::Connection::open(&bench.path)
-                .unwrap()
-                .execute("UPDATE jobs SET claimed = 0", [])
-                .unwrap();
+            bench.edit("UPDATE jobs SET claimed = 0");
         }
     }
 }
@@ -184,4 +182,19 @@ fn a_registered_job_is_never_parked_but_still_set_apart() {
     }
     let states: Vec<_> = bench.jobs().iter().map(|job| job.state.name()).collect();
     assert_eq!(states, [StateName::Registered, StateName::Parked]);
+}
+
+#[test]
+fn whoever_was_in_hand_with_the_culprit_is_acquitted_and_waits_no_longer() {
+    let (mut bench, _) = with_files(3);
+    // the second was set apart as a suspect; the third also failed, and backs off
+    let later = millis(now() + SignedDuration::from_hours(2));
+    bench.edit(&format!(
+        "UPDATE jobs SET claimed = id = 1, crashes = 6 - id, attempts = id = 3, next_attempt_at = {later}"
+    ));
+    bench.reopen();
+    begin(&bench, 1);
+    assert_eq!(bench.jobs()[0].state.name(), StateName::Parked);
+    assert_eq!(column(&bench, "crashes"), [6, 0, 0]);
+    assert_eq!(column(&bench, "next_attempt_at")[1..], [0, later]);
 }

@@ -99,7 +99,15 @@ const DAMAGE: [Case; 6] = [
     ),
 ];
 
-const LOSSES: [Case; 7] = [
+const LOSSES: [Case; 8] = [
+    (
+        "empty, with its WAL alone",
+        |at, _| {
+            remove(at, &["-count"]);
+            fs::write(at.join("journal.db"), "").unwrap();
+        },
+        &["damaged or no database", "empty or missing"],
+    ),
     (
         "empty, with its WAL",
         |at, _| fs::write(at.join("journal.db"), "").unwrap(),
@@ -248,4 +256,13 @@ fn a_daemon_that_had_only_begun_a_journal_is_no_reason_to_refuse_it() {
             .unwrap();
         Journal::open(&path).unwrap();
     }
+}
+
+#[test]
+fn a_journal_in_which_nothing_was_ever_recorded_may_be_gone() {
+    let bench = Bench::new();
+    block(bench.journal().close());
+    assert_eq!(count::known(&bench.path), Some(0));
+    fs::remove_file(&bench.path).unwrap();
+    drop(Journal::open(&bench.path).unwrap());
 }

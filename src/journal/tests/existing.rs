@@ -135,3 +135,18 @@ fn a_share_that_is_mounted_as_another_device_brings_back_nothing() {
     old.seen.dev = 3;
     assert_eq!(unknown(&bench, vec![old]), []);
 }
+
+#[test]
+fn only_a_first_scan_needs_room_on_the_disk() {
+    let mut bench = Bench::new();
+    begin(&bench, "/w", true, 100);
+    let reserve = bench.path.with_file_name("journal.db-reserve");
+    std::fs::remove_file(&reserve).unwrap();
+    // what has the reserve's name keeps it from being made
+    std::fs::create_dir(&reserve).unwrap();
+    bench.reopen();
+    let ask = |bench: &Bench| bench.journal().unknown(&watch(), vec![file("new", 200)]);
+    assert!(matches!(ask(&bench), Err(JournalError::Full(_))));
+    scanned(&bench, true);
+    assert_eq!(ask(&bench).unwrap().len(), 1);
+}

@@ -267,3 +267,44 @@ fn on_a_full_disk_nothing_is_taken_for_a_file_that_lay_there() {
     bench.reopen();
     assert_eq!(ask(&bench).unwrap(), []);
 }
+
+#[test]
+fn a_lock_holds_on_a_full_disk_although_nobody_learns_whose_it_is() {
+    let name = "a_lock_holds_on_a_full_disk_although_nobody_learns_whose_it_is";
+    let Some(disk) = small_disk(name, 1) else {
+        return;
+    };
+    fill(&disk);
+    let journal = disk.join("journal.db");
+    let _lock = lock::Lock::take(&journal).unwrap().unwrap();
+    let holder = lock::holder(&journal).unwrap();
+    assert_eq!(holder, Some(Holder { pid: None }));
+    assert!(matches!(lock::Lock::take(&journal), Ok(Err(_))));
+}
+
+#[test]
+fn the_reserve_is_made_only_where_it_leaves_room_besides() {
+    let name = "the_reserve_is_made_only_where_it_leaves_room_besides";
+    let Some(disk) = small_disk(name, 40) else {
+        return;
+    };
+    let leave = |bytes: u64| {
+        let room = rustix::fs::statvfs(&disk).unwrap();
+        let taken = room.f_bavail * room.f_frsize - bytes;
+        let taken = vec![1; usize::try_from(taken).unwrap()];
+        fs::write(disk.join("fill"), taken).unwrap();
+    };
+    let page = 4096;
+    for (free, want) in [
+        ((20 << 20) - page, false),
+        (20 << 20, true),
+        ((20 << 20) + page, true),
+    ] {
+        leave(free);
+        let mut reserve = reserve::Reserve::of(&disk.join("journal.db"));
+        assert_eq!(reserve.make().is_ok(), want, "{free} bytes");
+        assert_eq!(reserve.is_held(), want, "{free} bytes");
+        reserve.release();
+        empty(&disk);
+    }
+}

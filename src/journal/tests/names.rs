@@ -6,7 +6,7 @@ use crate::job::{Field, Piece};
 const TABLE: &str = "lab.data.raw";
 
 /// A file that settles; its name in the table is the last step of its path.
-fn offer(bench: &Bench, of: &str, files: &[(&str, u64)]) {
+fn offer(bench: &Bench, of: &str, files: &[(&str, u64)]) -> usize {
     let files = files.iter().map(|(path, ino)| {
         let sighting = sighting(path, *ino);
         NewJob {
@@ -17,7 +17,7 @@ fn offer(bench: &Bench, of: &str, files: &[(&str, u64)]) {
     let journal = bench.journal();
     journal
         .enqueue(&WatchName::new(of), TABLE, files.collect(), now())
-        .unwrap();
+        .unwrap()
 }
 
 fn by_file_name(of: &str) -> Configured {
@@ -81,8 +81,9 @@ fn done(_: State) -> State {
 #[test]
 fn of_two_files_of_one_name_the_first_recorded_has_it_and_the_other_is_parked() {
     let bench = Bench::new();
-    offer(&bench, "a", &[("1/x", 1), ("2/x", 2), ("y", 3)]);
-    offer(&bench, "b", &[("x", 4), ("\u{202e}y", 5), ("3/y", 6)]);
+    assert_eq!(offer(&bench, "a", &[("1/x", 1), ("2/x", 2), ("y", 3)]), 3);
+    let files = [("x", 4), ("\u{202e}y", 5), ("3/y", 6)];
+    assert_eq!(offer(&bench, "b", &files), 3, "a parked one is new, too");
     let want = [
         "a/1/x x queued",
         "a/2/x x name-collision",

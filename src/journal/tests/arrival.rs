@@ -1,0 +1,64 @@
+//! Whether a folder has arrived.
+
+use super::*;
+
+fn arrived(bench: &Bench, folder: &str, but: &[&str]) -> bool {
+    let but: Vec<_> = but.iter().map(PathBuf::from).collect();
+    let journal = bench.journal();
+    journal.arrived(&watch(), Path::new(folder), &but).unwrap()
+}
+
+/// The first queued job comes to this.
+fn come(bench: &Bench, state: State) {
+    let mut job = claim(&bench.journal(), Queue::Queued).remove(0);
+    job.state = state;
+    assert!(record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
+}
+
+#[test]
+fn a_folder_waits_for_what_is_below_it_and_for_nothing_beside_it() {
+    let bench = Bench::new();
+    assert!(arrived(&bench, "", &[]) && arrived(&bench, "d", &[]));
+    bench.enqueue(&[("d/a", 1), ("d/e/b", 1), ("d-1/c", 1), ("d0", 1), ("d", 1)]);
+    for (folder, but, want) in [
+        ("", [].as_slice(), false),
+        ("d", &[], false),
+        ("d", &["d/a"], false),
+        ("d", &["d/a", "d/e/b"], true),
+        ("d/e", &[], false),
+        ("d/e", &["d/e/b"], true),
+        ("d/a", &[], true),
+        ("e", &[], true),
+        ("d-1", &["d/a"], false),
+        ("", &["d", "d0", "d-1/c", "d/a"], false),
+        ("", &["d", "d0", "d-1/c", "d/a", "d/e/b"], true),
+    ] {
+        assert_eq!(arrived(&bench, folder, but), want, "{folder:?} but {but:?}");
+    }
+    let other = bench
+        .journal()
+        .arrived(&WatchName::new("other"), Path::new("d"), &[]);
+    assert!(other.unwrap(), "another watch is another matter");
+}
+
+#[test]
+fn what_is_in_the_table_or_never_will_be_is_not_waited_for() {
+    let way = ways().remove(0);
+    for (state, want) in [
+        (way[0].clone(), false),
+        (way[3].clone(), false),
+        (way[4].clone(), false),
+        (way[6].clone(), true),
+        (way[7].clone(), true),
+        (State::Superseded, true),
+        (State::Missing, true),
+        (State::Parked(ParkReason::Skipped, None), true),
+        (State::Parked(ParkReason::Refused, None), false),
+    ] {
+        let bench = Bench::new();
+        bench.enqueue(&[("d/a", 1)]);
+        let name = format!("{state:?}");
+        come(&bench, state);
+        assert_eq!(arrived(&bench, "d", &[]), want, "{name}");
+    }
+}
