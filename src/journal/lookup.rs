@@ -16,7 +16,7 @@ pub(super) struct Lookup {
     slot: Mutex<Slot>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Slot {
     connection: Option<Connection>,
     /// The journal is closed: none is made any more.

@@ -5,7 +5,8 @@ use super::*;
 fn arrived(bench: &Bench, folder: &str, but: &[&str]) -> bool {
     let but: Vec<_> = but.iter().map(PathBuf::from).collect();
     let journal = bench.journal();
-    journal.arrived(&watch(), Path::new(folder), &but).unwrap()
+    let open = journal.unarrived(&watch(), Path::new(folder), &but);
+    open.unwrap().is_empty()
 }
 
 /// The first queued job comes to this.
@@ -37,8 +38,8 @@ fn a_folder_waits_for_what_is_below_it_and_for_nothing_beside_it() {
     }
     let other = bench
         .journal()
-        .arrived(&WatchName::new("other"), Path::new("d"), &[]);
-    assert!(other.unwrap(), "another watch is another matter");
+        .unarrived(&WatchName::new("other"), Path::new("d"), &[]);
+    assert!(other.unwrap().is_empty(), "another watch is another matter");
 }
 
 #[test]
@@ -61,4 +62,24 @@ fn what_is_in_the_table_or_never_will_be_is_not_waited_for() {
         come(&bench, state);
         assert_eq!(arrived(&bench, "d", &[]), want, "{name}");
     }
+}
+
+#[test]
+fn what_failed_is_told_from_what_is_on_its_way() {
+    let bench = Bench::new();
+    bench.enqueue(&[("d/a", 1), ("d/b", 1), ("d/c", 1)]);
+    let failed = || {
+        let open = bench.journal().unarrived(&watch(), Path::new("d"), &[]);
+        let files = open.unwrap().into_iter();
+        files.map(|file| file.failed).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(), [false, false, false]);
+    let mut jobs = claim(&bench.journal(), Queue::Queued).into_iter();
+    let (mut first, mut second) = (jobs.next().unwrap(), jobs.next().unwrap());
+    first.attempts = OFTEN;
+    second.state = State::Parked(ParkReason::HardLink, None);
+    for job in [first, second] {
+        assert!(record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
+    }
+    assert_eq!(failed(), [true, true, false]);
 }
