@@ -190,6 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn a_field_tells_files_apart_if_two_of_a_kind_and_a_day_differ_in_it() {
+        for field in Field::ALL {
+            let naming = naming(b"h", vec![Piece::Field(field)]);
+            let [one, other] =
+                [&b"a/x.csv"[..], b"b/y.csv"].map(|path| naming.name(&file(path, 1)));
+            assert_eq!(one != other, field.tells_files_apart(), "{field:?}");
+        }
+        let words = Field::ALL.map(Field::as_str).join(" ");
+        let documented = "relative_path watch file_name stem ext date host";
+        assert_eq!(words, documented, "configurations name them so");
+    }
+
+    #[test]
     fn a_name_is_made_of_what_the_template_names() {
         let leap_day = 1_709_164_800_000_000_000;
         for (template, path, want) in [
