@@ -61,8 +61,8 @@ pub(super) async fn reserve(
 
 /// Leaves out what was superseded while it waited: files that change often would use up all calls.
 async fn up_to_date(shared: &Shared, mut jobs: Vec<Job>) -> Recorded<Vec<Job>> {
-    let outdated = shared.journal.outdated(&jobs).await?;
-    jobs.retain(|job| !outdated.contains(&job.id));
+    let superseded = shared.journal.superseded(&jobs).await?;
+    jobs.retain(|job| !superseded.contains(&job.id));
     Ok(jobs)
 }
 

@@ -334,6 +334,12 @@ fn the_version_before_and_newer_ones_are_known() {
         block(journal.last(&third)).unwrap(),
         [(third[0].id, Last::UnderWay)].into()
     );
+
+    // the first one is in the table: what came after does not take that away
+    assert!(block(journal.superseded(&jobs)).unwrap().is_empty());
+    bench.enqueue(&[("b", 2)]);
+    let superseded = block(journal.superseded(&jobs)).unwrap();
+    assert_eq!(superseded, [jobs[1].id].into());
 }
 
 #[test]

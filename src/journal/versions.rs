@@ -34,6 +34,8 @@ const LAST: &str = "SELECT remote_id, size, md5, state FROM jobs WHERE table_ref
      AND remote_name = ?2 AND id <> ?3 AND (remote_id IS NOT NULL \
      OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
 
+const SUPERSEDED: &str = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'superseded'";
+
 const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
      AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
 
@@ -49,6 +51,22 @@ impl Journal {
                     .map(|found| Ok((job.id, found?)))
             });
             found.collect()
+        })
+        .await
+    }
+
+    /// Those of the jobs that were superseded since they were claimed.
+    pub async fn superseded(&self, jobs: &[Job]) -> Result<HashSet<JobId>, JournalError> {
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(SUPERSEDED)?;
+            let mut superseded = HashSet::new();
+            for id in &ids {
+                if statement.exists([id.0])? {
+                    superseded.insert(*id);
+                }
+            }
+            Ok(superseded)
         })
         .await
     }

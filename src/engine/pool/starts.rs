@@ -23,7 +23,8 @@ const FEWEST: usize = 50;
 /// Stored jobs that wait in memory for their registration; more stay in the journal.
 const MOST_STORED: usize = 4 * CLAIM;
 
-/// Until a version is looked at again that waits for the registration of the one before.
+/// Until a version is looked at again that waits for the registration of the one before; while that cannot be made,
+/// as long as anything waits that failed.
 const NEXT_VERSION: Duration = Duration::from_secs(5);
 
 impl Pool {
@@ -67,7 +68,13 @@ impl Pool {
             }
         }
         if !early.is_empty() {
-            let until = batch::postpone(&self.shared, early, NEXT_VERSION).await?;
+            let ails = self.pauses.api_until().is_some() || !self.destinations.closed().is_empty();
+            let wait = if ails {
+                self.shared.retry.max
+            } else {
+                NEXT_VERSION
+            };
+            let until = batch::postpone(&self.shared, early, wait).await?;
             self.wake_at(until);
         }
         Ok(())
