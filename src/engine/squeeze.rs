@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::stock::SHARES;
 
 /// Descriptors that the rest of the program has: journal, watches, the API, standard streams.
-const OTHERS: u64 = 32;
+const OTHERS: u64 = 36;
 /// A file in flight has a connection and, if it is large, itself.
 const EACH: u64 = 2;
 /// Troubles within this time are one.
@@ -84,7 +84,7 @@ mod tests {
         let now = Instant::now();
         for (workers, descriptors, want) in [
             (8, Some(1024), 8 * SHARES),
-            (8, Some(128), 48),
+            (8, Some(128), 46),
             (8, Some(40), SHARES),
             (8, Some(0), SHARES),
             (1, None, SHARES),

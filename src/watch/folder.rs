@@ -5,9 +5,11 @@
 //! what was known about its files counts any more, and it begins again with a full scan when
 //! it is back: an unmounted share is a pause, never "all files gone".
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
@@ -22,7 +24,7 @@ use super::sets::Sets;
 use super::settle::Settle;
 use super::source::Source;
 use super::writers::{Means, Writers};
-use crate::beneath::{Identity, Root};
+use crate::beneath::{Identity, OpenError, Root};
 use crate::config::{Backend, Watch};
 
 /// So many hints are taken in at once, so that a flood of them leaves room for the rest.
@@ -55,6 +57,12 @@ impl Default for Pace {
     }
 }
 
+/// Whether it failed for want of descriptors or memory: of this moment, not of what was looked at.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 /// One watch.
 pub(super) struct Folder<L> {
     pub settings: Watch,
@@ -83,6 +91,8 @@ pub(super) struct Folder<L> {
     phase: watch::Sender<Phase>,
     bulletin: Bulletin,
     root: Option<Identity>,
+    /// Nothing can be done before, for want of resources.
+    resting: Option<Instant>,
     next_look: Instant,
     overflows: u64,
     /// The trouble that was logged last.
@@ -118,6 +128,7 @@ impl<L: Ledger> Folder<L> {
             phase,
             bulletin: Bulletin::new(pace.report),
             root: None,
+            resting: None,
             next_look: Instant::now(),
             overflows: 0,
             logged: None,
@@ -146,6 +157,9 @@ impl<L: Ledger> Folder<L> {
     /// How long nothing is to be done, unless a hint comes in.
     pub fn patience(&self) -> Duration {
         let now = Instant::now();
+        if let Some(rest) = self.resting {
+            return rest.saturating_duration_since(now);
+        }
         if self.root.is_some() && !self.agenda.is_idle() && self.has_room() {
             return Duration::ZERO;
         }
@@ -186,6 +200,7 @@ impl<L: Ledger> Folder<L> {
 
     /// Opens the root, and begins anew when it is another than before.
     fn root(&mut self) -> Option<Root> {
+        self.resting = None;
         self.next_look = Instant::now() + self.pace.root;
         let opened = Root::open(&self.settings.path).and_then(|root| Ok((root.identity()?, root)));
         match opened {
@@ -197,10 +212,20 @@ impl<L: Ledger> Folder<L> {
                     self.begin(identity, network);
                     Some(root)
                 }
+                Err(OpenError::Io(error)) if is_exhaustion(&error) => self.wait_for_resources(),
                 Err(error) => self.pause(&error),
             },
+            Err(error) if is_exhaustion(&error) => self.wait_for_resources(),
             Err(error) => self.pause(&error),
         }
+    }
+
+    /// This machine has no descriptor or memory to spare now, which says nothing about the root. What was noticed
+    /// meanwhile is found by a scan.
+    fn wait_for_resources(&mut self) -> Option<Root> {
+        self.scan_again();
+        self.resting = Some(Instant::now() + self.pace.retry);
+        None
     }
 
     fn begin(&mut self, identity: Identity, network: Option<&'static str>) {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::complete::{Sifted, sift};
-use super::folder::Folder;
+use super::folder::{Folder, is_exhaustion};
 use super::ledger::{Ledger, Mode};
 use super::look::BATCH;
 use super::scan::Found;
@@ -27,7 +27,7 @@ impl<L: Ledger> Folder<L> {
             return;
         };
         let (mut files, mut waiting, mut marks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut ended = false;
+        let (mut ended, mut exhausted) = (false, false);
         for _ in 0..BATCH {
             if self.inbox.stopped() {
                 return;
@@ -48,12 +48,16 @@ impl<L: Ledger> Folder<L> {
                     Sifted::Waits(file) => waiting.push(file),
                     Sifted::Marks(file) => marks.push(file),
                 },
+                Some(Found::Unreadable(_, error)) if is_exhaustion(&error) => exhausted = true,
                 Some(Found::Unreadable(path, error)) => self.troubles.unreadable(&path, &error),
                 None => {
                     ended = true;
                     break;
                 }
             }
+        }
+        if exhausted {
+            self.scan_again();
         }
         if !self.count_held(waiting, marks) || !self.take_in(files) {
             // These files would be missed, so the walk does not count.

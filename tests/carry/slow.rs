@@ -52,11 +52,11 @@ fn with_few_open_files_allowed_everything_arrives_and_nothing_is_parked() {
     let wanted: Vec<_> = (0..400)
         .map(|n| lab.drop_file(&format!("{}/{n}", n % 20), 2_000, n))
         .collect();
-    // as `ulimit -n 40`: fewer than the workers would like to have
+    // as `ulimit -n 44`: fewer than the workers would like to have
     let mut command = std::process::Command::new("prlimit");
     let program = lab.command(&["run", "--once"]);
     command
-        .args(["--nofile=40:40", "--"])
+        .args(["--nofile=44:44", "--"])
         .arg(program.get_program())
         .args(program.get_args())
         .env_clear();
