@@ -240,8 +240,10 @@ impl Turns {
         for session in self.scene.lab.report().sessions {
             let twice = session.received - session.persisted;
             let before = self.twice.insert(session.temp_upload, twice).unwrap_or(0);
-            self.tally.most_twice = self.tally.most_twice.max(twice - before);
-            self.tally.all_twice += twice - before;
+            // what was on its way to the disk at the last look may be there by now
+            let more = twice.saturating_sub(before);
+            self.tally.most_twice = self.tally.most_twice.max(more);
+            self.tally.all_twice += more;
         }
     }
 
