@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use redivis_drop::crash_point::{ARMED_BY, Point};
 use redivis_drop::job::StateName;
 use redivis_drop::journal::Reader;
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::judge::{Verdict, Versions};
 use crate::lab::{KIB, Lab, Plan, holding, write_noise};
@@ -38,6 +38,13 @@ const MINUTES: Duration = Duration::from_mins(3);
 
 /// A daemon that nothing happens to for so long waits for what only time brings.
 const NOTHING_HAPPENS: Duration = Duration::from_secs(2);
+
+/// Unless it has set files apart, of which it takes up one every ten seconds, at every start anew: those that it
+/// had in hand at five kills in a row.
+const SET_APART: Duration = Duration::from_secs(12);
+
+/// A round ends then, with files still set apart: there is a limit to what is waited for at once.
+const ROUND: Duration = Duration::from_secs(45);
 
 /// So many times may a daemon end up waiting before it counts as stuck.
 const ROUNDS: usize = 15;
@@ -225,7 +232,8 @@ impl Scene {
 
     /// Whether everything has ended, or nothing happens any more.
     fn wait_for_the_end(&self) -> bool {
-        let (mut last, mut since) = (None, Instant::now());
+        let began = Instant::now();
+        let (mut last, mut since) = (None, began);
         let mut settled = false;
         wait_until("the end, or a standstill", || {
             let held = self.lab.registered();
@@ -235,9 +243,22 @@ impl Scene {
             if now != last {
                 (last, since) = (now, Instant::now());
             }
-            settled || since.elapsed() > NOTHING_HAPPENS
+            let patience = if since.elapsed() > NOTHING_HAPPENS && self.has_set_apart() {
+                SET_APART
+            } else {
+                NOTHING_HAPPENS
+            };
+            settled || since.elapsed() > patience || began.elapsed() > ROUND
         });
         settled
+    }
+
+    /// Whether files wait to be taken up alone.
+    fn has_set_apart(&self) -> bool {
+        let only_read = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let journal = Connection::open_with_flags(&self.lab.journal, only_read).unwrap();
+        let suspects = "SELECT 1 FROM jobs WHERE crashes >= 3 AND finished_at IS NULL";
+        journal.prepare(suspects).unwrap().exists([]).unwrap()
     }
 
     /// Jobs that have not ended well; `None` while there is no journal.
