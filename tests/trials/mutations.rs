@@ -24,9 +24,13 @@ const UPLOADS: u64 = 150;
 /// Whoever changes files, at the same time; a file belongs to one of them.
 const HANDS: u64 = 4;
 
-/// Files, of all hands together: as many as make versions hardly faster than these can be carried. Of more, each
+/// Files, of all hands together: as many as make versions hardly faster than the workers can carry them. Of more, each
 /// version would be outdated when its turn comes.
 const FILES: u64 = 40;
+
+/// From so many uploads on there are more files and workers, so that it takes minutes and no hours.
+const LONG: u64 = 5_000;
+const FILES_OF_LONG: u64 = 240;
 
 /// What a job is that has not ended.
 const OPEN: [&str; 6] = [
@@ -48,6 +52,10 @@ const CHUNKS: Plan = Plan {
     speed: None,
     lenient: false,
 };
+const CHUNKS_OF_LONG: Plan = Plan {
+    transfer: "resumable_above = \"300 KiB\"\nchunk_size = \"256 KiB\"\nworkers = 16",
+    ..CHUNKS
+};
 /// As many bytes are several chunks.
 const LARGE: usize = 301 * KIB;
 const BYTES_A_SECOND: u64 = 2_500_000;
@@ -66,8 +74,13 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
     let uploads = so_many("REDIVIS_DROP_MUTATIONS", UPLOADS);
     let seed = Chance::seed();
     eprintln!("REDIVIS_DROP_SEED={seed} REDIVIS_DROP_MUTATIONS={uploads}");
-    let mut lab = Lab::with(&CHUNKS);
-    let _runtime = serve_without_limit(&mut lab);
+    let (files, plan) = if uploads < LONG {
+        (FILES, &CHUNKS)
+    } else {
+        (FILES_OF_LONG, &CHUNKS_OF_LONG)
+    };
+    let mut lab = Lab::with(plan);
+    let _runtime = serve_without_limit(&mut lab, plan);
     let began = Instant::now();
     let daemon = lab.start(&["run"]);
     let patience = Duration::from_secs(120 + uploads / 5);
@@ -80,7 +93,7 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
         let hands: Vec<_> = (0..HANDS)
             .map(|number| {
                 let chance = Chance::new(seed).branch(number);
-                let names = (0..FILES).filter(move |file| file % HANDS == number);
+                let names = (0..files).filter(move |file| file % HANDS == number);
                 let names = names.map(|file| format!("folder-{}/file-{file}", file % 7));
                 let hand = Hand::new(&lab, chance, names);
                 scope.spawn(move || hand.work(enough))
@@ -108,7 +121,7 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
     let superseded = lab.total("superseded");
     let (puts, starts) = (report.requests(Call::Put), report.requests(Call::Start));
     eprintln!(
-        "{} versions of {FILES} files, {} registered: {verdict}; {superseded} jobs superseded, {} missing, \
+        "{} versions of {files} files, {} registered: {verdict}; {superseded} jobs superseded, {} missing, \
          {puts} files and {starts} sessions begun, in {:.1?}; peak memory {} KiB",
         versions.count(),
         held.len(),
@@ -133,7 +146,7 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
 
 /// Another server in the place of the usual one: its API may be asked so often that versions are not
 /// outdated before it may be asked about them at all.
-fn serve_without_limit(lab: &mut Lab) -> Runtime {
+fn serve_without_limit(lab: &mut Lab, plan: &Plan) -> Runtime {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -146,7 +159,7 @@ fn serve_without_limit(lab: &mut Lab) -> Runtime {
         ..Settings::new(lab.elsewhere("fast server"), TOKEN)
     };
     lab.sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();
-    lab.configure(&CHUNKS, &lab.endpoint());
+    lab.configure(plan, &lab.endpoint());
     runtime
 }
 
