@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
 use super::count::Count;
-use super::enqueue::{insert_new, those_unknown};
+use super::enqueue::insert_new;
+use super::known::those_unknown;
 use super::lock::Lock;
 use super::lookup::Lookup;
 use super::writer::{GROUP, Order, Piece, commit_together};

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::existing::Baseline;
+use super::known::{Same, same, those_unknown};
 use super::names::{Standing, Wish};
 use super::rows::{millis, path_bytes, signed, stored_size};
 use super::{Journal, JournalError};
@@ -18,12 +19,6 @@ pub struct NewJob {
     /// Its name in the table.
     pub remote_name: String,
 }
-
-/// The one job of exactly this version.
-/// The device does not count, as in [`crate::job::Fingerprint::is_version`].
-const SAME: &str = "SELECT id, state = 'missing' OR state = 'superseded' AS given_up FROM jobs \
-     WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6 \
-     ORDER BY given_up, id DESC LIMIT 1";
 
 const INSERT: &str = "INSERT INTO jobs (watch, path, dev, ino, size, mtime_ns, ctime_ns, \
      remote_name, table_ref, created_at, kind, state, reason, error, finished_at) \
@@ -55,7 +50,7 @@ const HISTORY: &str = "INSERT INTO history (job, at, state, note) VALUES (?1, ?2
 
 impl Journal {
     /// Those of the sightings whose exact version is in no job of this watch, or in one that was
-    /// given up because the file seemed gone or changed. Without those that lay there before the watch began,
+    /// given up because the file seemed gone or changed, in the order of their paths. Without those that lay there before the watch began,
     /// where these are left out: they are written down here, and refused while the journal's disk is full.
     pub fn unknown(
         &self,
@@ -125,53 +120,6 @@ impl Journal {
         }
         files.new
     }
-}
-
-/// The work of [`Journal::unknown`].
-pub(super) fn those_unknown(
-    connection: &Connection,
-    watch: &WatchName,
-    sightings: &[Sighting],
-) -> rusqlite::Result<Vec<Sighting>> {
-    let baseline = Baseline::of(connection, watch)?;
-    let mut unknown = Vec::new();
-    for sighting in sightings {
-        if is_left_out(connection, baseline.as_ref(), sighting)? {
-            continue;
-        }
-        if !matches!(same(connection, watch, sighting)?, Same::Known) {
-            unknown.push(sighting.clone());
-        }
-    }
-    Ok(unknown)
-}
-
-/// What the journal has of a version of a file.
-enum Same {
-    /// Nothing.
-    New,
-    /// A job that was given up.
-    GivenUp(i64),
-    /// A job.
-    Known,
-}
-
-fn same(connection: &Connection, watch: &WatchName, sighting: &Sighting) -> rusqlite::Result<Same> {
-    let Sighting { path, seen } = sighting;
-    let mut statement = connection.prepare_cached(SAME)?;
-    let mut rows = statement.query(params![
-        watch.as_str(),
-        path_bytes(path),
-        signed(seen.ino),
-        stored_size(seen.size),
-        seen.mtime_ns,
-        seen.ctime_ns,
-    ])?;
-    Ok(match rows.next()? {
-        None => Same::New,
-        Some(row) if row.get(1)? => Same::GivenUp(row.get(0)?),
-        Some(_) => Same::Known,
-    })
 }
 
 /// Whether a file is to stay where it lies.

@@ -14,6 +14,7 @@ mod crashes;
 mod enqueue;
 mod existing;
 mod health;
+mod known;
 mod lock;
 mod lookup;
 mod names;

@@ -9,6 +9,7 @@ mod existing;
 mod full;
 mod groups;
 pub(super) mod heard;
+mod known;
 mod names;
 mod prefixes;
 mod reports;

@@ -66,7 +66,7 @@ fn the_first_scan_leaves_out_what_lay_there_and_nothing_that_came_since() {
     scanned(&bench, false);
     let (old, same, new) = (file("old", 99), file("same", 100), file("new", 101));
     let all = [old.clone(), same.clone(), new.clone()];
-    assert_eq!(unknown(&bench, all.to_vec()), [same.clone(), new]);
+    assert_eq!(unknown(&bench, all.to_vec()), [new, same.clone()]);
     assert_eq!(ignored(&bench), 1);
     // also one that is found to be settled before the scan comes by
     assert_eq!(offer(&bench, &[file("hint", 98)]), 0);

@@ -1,0 +1,93 @@
+//! What a scan is told is unknown, against one question for each file.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::journal::known::{Same, same};
+
+/// Names that lie next to each other, in and below folders, also of folders whose names begin alike.
+fn name() -> impl Strategy<Value = String> {
+    let folder = prop_oneof![
+        Just(""),
+        Just("a/"),
+        Just("a/b/"),
+        Just("a-/"),
+        Just("a0/"),
+        Just("z/")
+    ];
+    (folder, 0..12_u8).prop_map(|(folder, number)| format!("{folder}{number}"))
+}
+
+/// Those of the files that are known by themselves to be unknown.
+fn one_by_one(bench: &Bench, files: &[Sighting]) -> Vec<Sighting> {
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    let mut unknown = files.to_vec();
+    unknown.retain(|file| !matches!(same(&connection, &watch(), file).unwrap(), Same::Known));
+    unknown
+}
+
+fn by_path(mut files: Vec<Sighting>) -> Vec<Sighting> {
+    files.sort_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_scan_is_told_the_same_as_one_who_asks_for_each_file(
+        // newer versions supersede older ones, also by a version that was there before
+        versions in vec((name(), 0..3_u64), 0..120),
+        gone in vec(name(), 0..6),
+        asked in proptest::collection::btree_map(name(), 0..3_u64, 0..60),
+    ) {
+        let bench = Bench::new();
+        for (name, ino) in &versions {
+            bench.enqueue(&[(name, *ino)]);
+        }
+        for name in gone {
+            bench.edit(&format!(
+                "UPDATE jobs SET state = 'missing', finished_at = 1 \
+                 WHERE state = 'queued' AND path = CAST('{name}' AS BLOB)"
+            ));
+        }
+        let asked: Vec<_> = asked.iter().map(|(name, ino)| sighting(name, *ino)).collect();
+        let unknown = bench.journal().unknown(&watch(), asked.clone()).unwrap();
+        prop_assert_eq!(by_path(unknown), by_path(one_by_one(&bench, &asked)));
+    }
+}
+
+#[test]
+fn other_files_between_two_that_are_asked_for_do_not_hide_the_second() {
+    let bench = Bench::new();
+    let names: Vec<_> = (0..100).map(|number| format!("{number:02}")).collect();
+    let all: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    bench.enqueue(&all);
+    let ask = |names: &[&str]| {
+        let files = names.iter().map(|name| sighting(name, 1)).collect();
+        bench.journal().unknown(&watch(), files).unwrap()
+    };
+    assert_eq!(ask(&["00", "50", "99"]), []);
+    assert_eq!(ask(&["00", "50", "50-", "99"]), [sighting("50-", 1)]);
+    assert_eq!(ask(&["-", "zz"]), [sighting("-", 1), sighting("zz", 1)]);
+}
+
+#[test]
+fn the_question_of_a_scan_is_answered_by_indexes_alone() {
+    let bench = Bench::new();
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", crate::journal::known::BETWEEN);
+    let mut plan = connection.prepare(&plan).unwrap();
+    let blob: &[u8] = b"a";
+    let steps = plan.query_map(rusqlite::params!["w", blob, blob], |row| {
+        row.get::<_, String>("detail")
+    });
+    let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
+    assert!(
+        steps
+            .iter()
+            .all(|step| !step.contains("TEMP B-TREE") && !step.contains("SCAN jobs")),
+        "{steps:?}"
+    );
+}
