@@ -13,7 +13,8 @@ use super::enqueue::insert_new;
 use super::known::those_unknown;
 use super::lock::Lock;
 use super::lookup::Lookup;
-use super::writer::{GROUP, Order, Piece, commit_together};
+use super::piece::{Order, Piece};
+use super::writer::{GROUP, commit_together};
 use super::{Journal, JournalError, NewJob, OpenError, open};
 use crate::job::{Sighting, WatchName};
 

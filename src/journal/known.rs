@@ -95,16 +95,16 @@ pub(super) fn those_unknown(
             let Some(file) = files.peek() else {
                 break 'seek;
             };
-            if path_bytes(&file.path) != path {
-                strangers += 1;
-                if strangers > STRANGERS {
-                    continue 'seek;
-                }
-            } else {
+            if path_bytes(&file.path) == path {
                 strangers = 0;
                 if is_known(job, file)? {
                     files.next();
                 }
+                continue;
+            }
+            strangers += 1;
+            if strangers > STRANGERS {
+                continue 'seek;
             }
         }
         unknown.extend(files.by_ref().cloned());

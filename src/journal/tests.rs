@@ -1,6 +1,7 @@
 //! The journal as its callers see it: a real file, opened again and again.
 
 mod arrival;
+mod bench;
 #[cfg(debug_assertions)]
 mod crash_points;
 mod crashes;
@@ -23,133 +24,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::job::{
-    Awake, ByteOffset, Fingerprint, HashState, Job, Md5, Moment, Naming, ParkReason, Progress,
-    RemoteId, Reservation, SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl,
-    Template, WatchName,
+    Awake, ByteOffset, HashState, Job, Md5, Moment, Naming, ParkReason, Progress, RemoteId,
+    Reservation, SessionUrl, Sighting, State, StateName, Sums, TempUploadId, TempUrl, Template,
+    WatchName,
 };
 
-struct Bench {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    journal: Option<Journal>,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.db");
-        let journal = Some(Journal::open(&path).unwrap());
-        Self {
-            _folder: folder,
-            path,
-            journal,
-        }
-    }
-
-    fn journal(&self) -> Journal {
-        self.journal.clone().unwrap()
-    }
-
-    /// As after a restart. The writer lets go of the lock when its last handle is gone.
-    fn reopen(&mut self) {
-        self.journal = None;
-        self.journal = Some(loop {
-            match Journal::open(&self.path) {
-                Err(OpenError::Held { .. }) => std::thread::yield_now(),
-                other => break other.unwrap(),
-            }
-        });
-    }
-
-    /// Behind the journal's back.
-    fn edit(&self, sql: &str) {
-        let connection = rusqlite::Connection::open(&self.path).unwrap();
-        connection.execute(sql, []).unwrap();
-    }
-
-    fn jobs(&self) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        let reader = Reader::open(&self.path).unwrap();
-        reader
-            .jobs(&Filter::default(), |row| {
-                jobs.push(row.job);
-                true
-            })
-            .unwrap();
-        jobs
-    }
-
-    fn enqueue(&self, files: &[(&str, u64)]) -> usize {
-        let files = files
-            .iter()
-            .map(|(name, ino)| NewJob {
-                sighting: sighting(name, *ino),
-                remote_name: (*name).into(),
-            })
-            .collect();
-        self.journal()
-            .enqueue(&watch(), "lab.data.raw", files, now())
-            .unwrap()
-    }
-}
-
-fn now() -> Timestamp {
-    "2026-01-02T03:04:05Z".parse().unwrap()
-}
-
-fn watch() -> WatchName {
-    WatchName::new("w")
-}
-
-fn sighting(name: &str, ino: u64) -> Sighting {
-    let seen = Fingerprint {
-        dev: u64::MAX,
-        ino,
-        size: 1 << 40,
-        mtime_ns: -1,
-        ctime_ns: i64::MAX,
-    };
-    Sighting {
-        path: Path::new(name).into(),
-        seen,
-    }
-}
-
-fn configured(path: &str, table: &str) -> Configured {
-    Configured {
-        path: path.into(),
-        table: table.into(),
-        naming: Naming {
-            template: Template::default(),
-            watch: watch(),
-            host: "host".into(),
-        },
-        leaves_existing: false,
-    }
-}
-
-fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
-fn claim(journal: &Journal, queue: Queue) -> Vec<Job> {
-    block(journal.claim(queue, &watch(), 10, now())).unwrap()
-}
-
-fn record(journal: &Journal, from: StateName, job: Job, hold: Hold) -> Result<bool, JournalError> {
-    let entry = Entry {
-        job,
-        from,
-        hold,
-        error: None,
-        note: String::new(),
-    };
-    block(journal.record(entry, now()))
-}
+use bench::*;
 
 #[test]
 fn a_version_becomes_one_job_however_often_it_is_seen() {

@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rusqlite::{Connection, ErrorCode, ffi};
-use thiserror::Error;
+use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::OpenError;
 use super::count::Count;
 use super::crashes;
 use super::lock::Lock;
 use super::lookup::Lookup;
 use super::open;
+use super::piece::{Order, Piece, piece};
 use super::room::{Notice, Room};
 use super::wal::Wal;
+use super::{JournalError, OpenError};
 use crate::crash_point::{self, Point};
 
 /// Pieces of work that may wait; who has more to write waits with it.
@@ -24,89 +24,6 @@ const QUEUE: usize = 1024;
 /// Pieces of work in one commit: enough to hide the price of `fsync`, little enough to
 /// answer soon.
 pub(super) const GROUP: usize = 512;
-
-/// Why something was not recorded. The journal is as it was before.
-#[derive(Debug, Clone, Error)]
-pub enum JournalError {
-    /// The disk is full: what is known stays, nothing new is taken. The text says what to do.
-    #[error("the journal's disk is full: {0}")]
-    Full(String),
-    /// Reading or writing failed: what is on disk is uncertain until it is opened again.
-    #[error("the journal cannot be written: {0}")]
-    Broken(String),
-    /// The journal's own rules forbid it: a mistake in this program, and only this piece is lost.
-    #[error("the journal refuses an impossible record: {0}")]
-    Rejected(String),
-    /// The writer has ended, after an error that it has told or at shutdown.
-    #[error("the journal is closed")]
-    Closed,
-}
-
-impl From<&rusqlite::Error> for JournalError {
-    fn from(error: &rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
-            // room for the index of the WAL
-            _ if is_full_shared_memory(error) => Self::Full(error.to_string()),
-            Some(ErrorCode::ConstraintViolation) => Self::Rejected(error.to_string()),
-            _ => Self::Broken(error.to_string()),
-        }
-    }
-}
-
-fn is_full_shared_memory(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    code == Some(ffi::SQLITE_IOERR_SHMSIZE)
-}
-
-/// What is sent to the writer.
-pub(super) enum Order {
-    Write(Box<dyn Piece>),
-    /// The last one; whoever comes later finds the journal closed.
-    Close,
-}
-
-/// Something to write and someone who waits for it.
-pub(super) trait Piece: Send {
-    /// Does it, inside the group's transaction; again, if that was rolled back because the disk was full.
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
-    /// Whether it waits while the disk is full.
-    fn waits(&self) -> bool;
-    /// Tells the caller, after the commit or its failure.
-    fn answer(self: Box<Self>, result: Result<(), JournalError>);
-}
-
-struct Task<T, F> {
-    work: F,
-    waits: bool,
-    value: Option<T>,
-    tell: oneshot::Sender<Result<T, JournalError>>,
-}
-
-impl<T, F> Piece for Task<T, F>
-where
-    T: Send,
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
-{
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.value = Some((self.work)(connection)?);
-        Ok(())
-    }
-
-    fn waits(&self) -> bool {
-        self.waits
-    }
-
-    fn answer(self: Box<Self>, result: Result<(), JournalError>) {
-        let Self {
-            work, value, tell, ..
-        } = *self;
-        // what it took with it is free before the caller goes on
-        drop(work);
-        // a caller that no longer listens has lost interest in the answer, not in the work
-        let _ = tell.send(result.and_then(|()| value.ok_or(JournalError::Closed)));
-    }
-}
 
 /// The handle to the journal; cheap to clone. The writer ends when the last one is gone.
 #[derive(Clone, Debug)]
@@ -251,25 +168,6 @@ impl Journal {
             .map_err(|_| JournalError::Closed)?;
         answer.blocking_recv().unwrap_or(Err(JournalError::Closed))
     }
-}
-
-type Waiting<T> = oneshot::Receiver<Result<T, JournalError>>;
-
-fn piece<T, F>(work: F, waits: bool) -> (Box<dyn Piece>, Waiting<T>)
-where
-    T: Send + 'static,
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
-{
-    let (tell, answer) = oneshot::channel();
-    (
-        Box::new(Task {
-            work,
-            waits,
-            value: None,
-            tell,
-        }),
-        answer,
-    )
 }
 
 /// The thread that writes.

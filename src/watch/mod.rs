@@ -9,7 +9,7 @@
 //! | `folder`   | the loop of one watch: waits, and does what is due              |
 //! | `look`     | one file: looked at, settled, handed to the ledger              |
 //! | `round`    | scans, a slice at a time                                        |
-//! | `source`   | events as hints; the only file that names `notify`              |
+//! | `source`   | events as hints; the only one that names `notify`              |
 //! | `polled`   | folders that no event tells of                                  |
 //! | `hint`     | the bounded way from the source to the loop                     |
 //! | `happening`| the same for somebody who learns: what happened, and when       |

@@ -140,7 +140,7 @@ fn a_dependency_is_named_at_home_only() {
             (
                 "src/watch/scan.rs",
                 "use notify::Watcher;",
-                "scan.rs:1: `notify` is named in src/watch/source.rs only",
+                "scan.rs:1: `notify` is named in src/watch/source only",
             ),
             (
                 "src/daemon.rs",

@@ -48,7 +48,7 @@ const ALL_BUT_CLI: &[&str] = &[
 const HOMES: &[(&str, &[&str], &str)] = &[
     (
         "notify",
-        &["src/watch/source.rs"],
+        &["src/watch/source"],
         "events are hints of one source",
     ),
     (

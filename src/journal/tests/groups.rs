@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::writer::Order;
+use super::piece::Order;
 use super::*;
 
 fn full() -> rusqlite::Error {
