@@ -4,6 +4,7 @@ use std::fs;
 
 use super::error::{Exit, Failure};
 use super::{print, runtime};
+use crate::after;
 use crate::config::{self, Config, Environment, Watch};
 use crate::redivis::{ApiError, Bearer, Client};
 
@@ -17,6 +18,9 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
     ))?;
     for watch in &config.watches {
         say(&format!("{}: {}", watch.name, folder(watch)))?;
+        for said in after::check(watch) {
+            say(&format!("{}: {said}", watch.name))?;
+        }
     }
     if !online {
         return Ok(Exit::Fine);

@@ -34,8 +34,8 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    Backend, Config, Existing, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify,
-    Watch,
+    AfterUpload, Backend, Config, Existing, Journal, Kind, OnConflict, Redivis, Retry, Status,
+    Transfer, Verify, Watch,
 };
 pub use token::{Token, TokenError, read_token};
 

@@ -11,8 +11,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("journal", "keep_finished", r#""365d""#),
     ("status", "listen", r#""""#),
     ("watch", "kind", r#""files""#),
-    ("watch", "after_upload", r#""keep""#),
-    ("watch", "move_to", r#""""#),
     ("watch", "tabular", "{}"),
 ];
 

@@ -64,6 +64,7 @@ pub(super) fn read_into(
         ("the token file", redivis.token_file.as_ref()),
     ];
     watches::hold_against_each_other(&found, &state, &Lines(text), notes);
+    watches::hold_against_verify(&found, transfer.verify, notes);
     Some(Config {
         file: file.to_owned(),
         redivis,

@@ -137,6 +137,21 @@ pub struct Watch {
     pub allow_hard_links: bool,
     /// Watches of a higher number are served first, -100 ..= 100.
     pub priority: i64,
+    /// What becomes of a file that is in its table.
+    pub after_upload: AfterUpload,
+    /// Whether the folders of a released set go when an after-action emptied them.
+    pub remove_empty_folders: bool,
+}
+
+/// `watch.after_upload`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterUpload {
+    /// It stays.
+    Keep,
+    /// It is deleted.
+    Delete,
+    /// It is moved into this folder, an absolute path, keeping its path below the drop folder.
+    Move(PathBuf),
 }
 
 /// `watch.existing`

@@ -11,7 +11,7 @@ use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::release::release;
 use super::section::{Notes, Section};
-use super::settings::{Backend, Existing, Kind, OnConflict, Watch};
+use super::settings::{AfterUpload, Backend, Existing, Kind, OnConflict, Verify, Watch};
 use super::table_reference::{remark, table_reference};
 use super::template::template;
 use super::value::{
@@ -28,6 +28,9 @@ pub(super) struct Found {
     name_byte: usize,
     path: Option<PathBuf>,
     path_byte: usize,
+    move_to: Option<PathBuf>,
+    move_to_byte: usize,
+    after_byte: usize,
 }
 
 /// Reads one `[[watch]]`.
@@ -92,12 +95,24 @@ pub(super) fn watch(mut section: Section) -> Found {
         .unwrap_or_default();
     let priority = section.get("priority", whole(-100..=100)).unwrap_or(0);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
-    check_keys_of_later_features(&mut section);
+    let after_upload = after_upload(&mut section);
+    let remove_empty_folders = remove_empty_folders(
+        &mut section,
+        release_on.is_some(),
+        after_upload.as_ref() == Some(&AfterUpload::Keep),
+    );
+    section.get("tabular", settings);
     let found = Found {
         name: name.clone(),
         name_byte: section.byte_of("name"),
         path: path.clone(),
         path_byte: section.byte_of("path"),
+        move_to: match &after_upload {
+            Some(AfterUpload::Move(to)) => Some(to.clone()),
+            _ => None,
+        },
+        move_to_byte: section.byte_of("move_to"),
+        after_byte: section.byte_of("after_upload"),
         watch: name
             .zip(path)
             .zip(table)
@@ -120,6 +135,8 @@ pub(super) fn watch(mut section: Section) -> Found {
                 on_conflict,
                 allow_hard_links,
                 priority,
+                after_upload: after_upload.unwrap_or(AfterUpload::Keep),
+                remove_empty_folders,
             }),
     };
     section.finish();
@@ -154,12 +171,49 @@ fn patience(section: &mut Section) -> (Duration, Duration) {
     (settle, max_wait)
 }
 
-/// Known and checked, so that a typing error shows; `not_yet` lets only the defaults pass.
-fn check_keys_of_later_features(section: &mut Section) {
-    let actions = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
-    section.get("after_upload", one_of(actions));
-    section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
-    section.get("tabular", settings);
+/// `after_upload` and `move_to`, which belong together. `None` if something is wrong with them.
+fn after_upload(section: &mut Section) -> Option<AfterUpload> {
+    let words = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
+    let is_given = section.has("after_upload");
+    let word = section.get("after_upload", one_of(words));
+    let is_whole = !section.has("move_to");
+    let move_to = section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
+    if (is_given && word.is_none()) || (!is_whole && move_to.is_none()) {
+        return None;
+    }
+    match (word.unwrap_or("keep"), move_to.flatten()) {
+        ("move", Some(folder)) => Some(AfterUpload::Move(folder)),
+        ("move", None) => {
+            let complaint = Complaint::new(r#""move" needs `move_to`, which is missing"#);
+            let hint = r#"write move_to = "/data/done/sequencer-1", in no drop folder"#;
+            section.blame("after_upload", complaint.hint(hint));
+            None
+        }
+        (word, Some(_)) => {
+            let complaint =
+                Complaint::new(format!("nothing is moved while after_upload = {word:?}"));
+            let hint = r#"write after_upload = "move", or remove this line"#;
+            section.blame("move_to", complaint.hint(hint));
+            None
+        }
+        ("delete", None) => Some(AfterUpload::Delete),
+        _ => Some(AfterUpload::Keep),
+    }
+}
+
+/// `remove_empty_folders`: only of a set is it known that nobody writes there any more.
+fn remove_empty_folders(section: &mut Section, has_sets: bool, keeps: bool) -> bool {
+    let wanted = section.get("remove_empty_folders", truth).unwrap_or(false);
+    if wanted && keeps {
+        let complaint = Complaint::new("no folder gets empty while files are kept");
+        let hint = r#"write after_upload = "delete" or "move", or remove this line"#;
+        section.blame("remove_empty_folders", complaint.hint(hint));
+    } else if wanted && !has_sets {
+        let complaint = Complaint::new("only folders that go as one set are removed");
+        let hint = "name their marker in `release_on`, or remove this line";
+        section.blame("remove_empty_folders", complaint.hint(hint));
+    }
+    wanted
 }
 
 fn watch_name(text: &str) -> Reading<WatchName> {
@@ -199,6 +253,11 @@ pub(super) fn hold_against_each_other(
             }
             if let Some(complaint) = shared_folder(earlier, later, lines) {
                 notes.problem(later.path_byte, complaint);
+            }
+        }
+        for other in all {
+            if let Some(complaint) = carried_again(later, other, lines) {
+                notes.problem(later.move_to_byte, complaint);
             }
         }
         for (what, path) in own_files {
@@ -249,6 +308,41 @@ fn shared_folder(earlier: &Found, later: &Found, lines: &Lines) -> Option<Compla
     Some(
         Complaint::new(format!("`path`: {} {relation}", printable(new)))
             .hint("each file belongs to one watch: give each a folder of its own"),
+    )
+}
+
+/// Files are touched only after their registered md5 was found equal, so there must be one.
+pub(super) fn hold_against_verify(all: &[Found], verify: Verify, notes: &mut Notes) {
+    let acts = |watch: &Watch| watch.after_upload != AfterUpload::Keep;
+    for found in all {
+        if verify != Verify::Md5 && found.watch.as_ref().is_some_and(acts) {
+            let what =
+                r#"`after_upload`: without md5 no file is moved or deleted, and verify = "crc32c""#;
+            let hint = r#"write verify = "md5" in [transfer], or keep the files"#;
+            notes.problem(found.after_byte, Complaint::new(what).hint(hint));
+        }
+    }
+}
+
+/// What is moved into a drop folder would be uploaded from there.
+fn carried_again(mover: &Found, other: &Found, lines: &Lines) -> Option<Complaint> {
+    let (to, folder) = (mover.move_to.as_ref()?, other.path.as_ref()?);
+    let there = format!(
+        "the folder of the watch at {}",
+        spot(lines, other.path_byte)
+    );
+    let relation = if to == folder {
+        format!("is {there}")
+    } else if to.starts_with(folder) {
+        format!("lies in {}, {there}", printable(folder))
+    } else if folder.starts_with(to) {
+        format!("holds {}, {there}", printable(folder))
+    } else {
+        return None;
+    };
+    Some(
+        Complaint::new(format!("`move_to`: {} {relation}", printable(to)))
+            .hint("what is moved there would be uploaded again: choose a folder apart from all drop folders"),
     )
 }
 

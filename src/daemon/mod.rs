@@ -1,12 +1,13 @@
 //! The only wiring: opens the journal, starts the rooms, listens to signals, stops in order.
 //!
 //! ```text
-//! open the journal → watch → engine → ready … signal → stop watching → stop the engine → close
+//! open the journal → watch → engine, after-actions → ready … signal → stop watching → stop both → close
 //! ```
 //!
 //! A reload is a stop and a start with the new configuration: everything is in the journal, so
 //! nothing is lost by it, and there is one way to start instead of two.
 
+mod after;
 mod once;
 
 use std::ffi::{OsStr, OsString};
@@ -158,6 +159,7 @@ async fn serve(
     let stop = CancellationToken::new();
     let _stop_on_error = stop.clone().drop_guard();
     let mut engine = tokio::spawn(engine.run(stop.clone()));
+    let mut after = after::start(config, &journal, &stop).await?;
     let watches = start_watches(config, host, &journal)?;
 
     let watchdog = tokio::spawn(watchdog(pulse, journal.tries_on_a_full_disk()));
@@ -173,6 +175,7 @@ async fn serve(
         ended = once::settled(config, &watches, &mut condition), if once => ended.map(Turn::Ended),
         name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
         result = &mut engine => return Err(engine_failed(result)),
+        Some(result) = after.join_next() => return Err(engine_failed(result)),
     };
 
     if !matches!(turn, Ok(Turn::Reload(_))) {
@@ -183,7 +186,12 @@ async fn serve(
     journal.wait_for_room(false);
     stop_watches(watches).await;
     stop.cancel();
-    let ended = engine.await;
+    let mut ended = engine.await;
+    while let Some(hand) = after.join_next().await {
+        if matches!(ended, Ok(Ok(()))) {
+            ended = hand;
+        }
+    }
     journal.close().await;
     match ended {
         Ok(Err(error @ JournalError::Full(_))) => {

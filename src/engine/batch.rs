@@ -103,6 +103,29 @@ pub(super) async fn advance_and_note(
     record(shared, entries).await
 }
 
+/// As [`advance_and_note`], for jobs with which the engine has nothing more to do: they wait for others from now on.
+pub(super) async fn let_go(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    note: &str,
+    mut step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
+) -> Recorded<Vec<Job>> {
+    let now = shared.now();
+    let mut entries = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        let from = job.state.name();
+        let state = std::mem::replace(&mut job.state, State::Queued);
+        job.state = step(&job, state).map_err(|illegal| impossible(&illegal))?;
+        (job.attempts, job.failing_since) = (0, None);
+        let entry = entry(job, from, Hold::Until(now), None);
+        entries.push(Entry {
+            note: note.to_owned(),
+            ..entry
+        });
+    }
+    record(shared, entries).await
+}
+
 /// Gives jobs back after a failure: they may go on after `delay`. Those that have been failing
 /// by themselves for too long are parked. Returns when the earliest may go on.
 pub(super) async fn give_back(

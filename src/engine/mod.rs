@@ -57,8 +57,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::config::{Config, OnConflict, Retry, Transfer};
-use crate::job::{Moment, WatchName};
+use crate::config::{AfterUpload, Config, OnConflict, Retry, Transfer};
+use crate::job::{Job, Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
 
@@ -68,6 +68,7 @@ use surroundings::Surroundings;
 
 pub use condition::{Account, Condition};
 pub use pool::{Engine, Pulse};
+pub use retry::delay as retry_delay;
 pub use surroundings::this_moment;
 
 /// Reads the credential again: it may have been rotated. An error is a text for people.
@@ -131,6 +132,8 @@ struct Folder {
     path: PathBuf,
     allow_hard_links: bool,
     on_conflict: OnConflict,
+    /// Nothing remains to be done when its files are in their table.
+    keeps: bool,
 }
 
 impl Shared {
@@ -146,6 +149,7 @@ impl Shared {
                 path: watch.path.clone(),
                 allow_hard_links: watch.allow_hard_links,
                 on_conflict: watch.on_conflict,
+                keeps: watch.after_upload == AfterUpload::Keep,
             };
             (watch.name.clone(), folder)
         });
@@ -180,6 +184,12 @@ impl Shared {
             at: self.now(),
             awake: (self.surroundings.awake)(),
         }
+    }
+
+    /// Whether nothing remains to be done with the job's file when it is in its table.
+    fn keeps(&self, job: &Job) -> bool {
+        let folder = self.folders.get(&job.watch);
+        folder.is_none_or(|folder| folder.keeps)
     }
 
     /// A number in 0 ..= 1 for spreading retries.

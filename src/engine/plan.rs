@@ -22,9 +22,7 @@ pub(super) enum Step {
     Register,
     /// A registration was begun and its answer is not known: look before repeating it.
     Reconcile,
-    /// It is in the table: do what remains here.
-    Finish,
-    /// Nothing.
+    /// Nothing: what remains to be done with a file in its table is not the engine's.
     Rest,
 }
 
@@ -43,8 +41,11 @@ pub(super) fn next(job: &Job, now: Timestamp) -> Step {
         State::Uploading(..) => Step::Transfer,
         State::Uploaded(..) => Step::Register,
         State::Registering(..) => Step::Reconcile,
-        State::Registered(..) => Step::Finish,
-        State::Done(..) | State::Parked(..) | State::Superseded | State::Missing => Step::Rest,
+        State::Registered(..)
+        | State::Done(..)
+        | State::Parked(..)
+        | State::Superseded
+        | State::Missing => Step::Rest,
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
             (uploading, 90_000, Step::Transfer),
             (uploaded, 90_000, Step::Register),
             (registering, 0, Step::Reconcile),
-            (registered, 0, Step::Finish),
+            (registered, 0, Step::Rest),
             (done, 0, Step::Rest),
         ] {
             let job = Job {

@@ -8,6 +8,7 @@
 //! Never here: deciding what is next. The journal hands out jobs and records moves; each
 //! move names the state that it expects and changes one row or none.
 
+mod after;
 mod claim;
 mod count;
 mod crashes;
@@ -38,6 +39,7 @@ mod by_hand;
 #[cfg(test)]
 mod tests;
 
+pub use after::Concluded;
 #[cfg(test)]
 pub(crate) use by_hand::Writer;
 pub use claim::Queue;

@@ -42,7 +42,7 @@ impl Journal {
             .await
     }
 
-    /// Records the moves of several jobs in one commit, and returns the jobs whose moves were applied.
+    /// Records the moves of several jobs in one commit, tells of those that are in their table now, and returns the jobs whose moves were applied.
     pub async fn record_all(
         &self,
         entries: Vec<Entry>,
@@ -61,7 +61,12 @@ impl Journal {
             .into_iter()
             .zip(applied)
             .filter(|(_, applied)| *applied);
-        Ok(applied.map(|(entry, _)| entry.job).collect())
+        let jobs: Vec<Job> = applied.map(|(entry, _)| entry.job).collect();
+        let in_table = |job: &Job| job.state.name() == StateName::Registered;
+        if jobs.iter().any(in_table) {
+            self.registered.send_replace(());
+        }
+        Ok(jobs)
     }
 }
 
@@ -109,6 +114,8 @@ pub(super) fn apply(
 /// Which of the writes that matter for a crash this move is.
 fn durable(from: StateName, to: StateName, hold: Hold) -> Option<Write> {
     Some(match (from, to) {
+        (StateName::Registered, StateName::Registered) => return None,
+        (_, StateName::Registered) => Write::REGISTER,
         _ if hold != Hold::Keep => Write::GIVE_BACK,
         (_, StateName::Reserved) => Write::RESERVE,
         (StateName::Uploading, StateName::Uploading) => Write::CONFIRM,
@@ -153,6 +160,11 @@ mod tests {
             let later = Hold::Until(Timestamp::UNIX_EPOCH);
             let back = Some(Write::GIVE_BACK);
             assert_eq!(durable(from, to, later), back, "{from} to {to}, given back");
+        }
+        for from in [Queued, Registering] {
+            let later = Hold::Until(Timestamp::UNIX_EPOCH);
+            let let_go = durable(from, Registered, later);
+            assert_eq!(let_go, Some(Write::REGISTER), "{from} to registered");
         }
     }
 }

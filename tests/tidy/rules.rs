@@ -20,7 +20,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "engine",
         &["job", "config", "journal", "transfer", "redivis", "beneath"],
     ),
-    ("after", &["job", "beneath", "config"]),
+    ("after", &["job", "beneath", "config", "crash_point"]),
     ("status", &["job", "journal", "config"]),
     ("sandbox", &[]),
     ("daemon", ALL_BUT_CLI),

@@ -275,11 +275,7 @@ fn impossible_values_of_a_watch_are_refused_with_what_to_write_instead() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_and_its_default_is_not() {
-    for (key, other) in [
-        ("kind", r#""tabular""#),
-        ("after_upload", r#""delete""#),
-        ("move_to", r#""/data/done""#),
-    ] {
+    for (key, other) in [("kind", r#""tabular""#)] {
         let said = said_in_a_watch(&format!("{key} = {other}"));
         assert!(said.contains(&format!("`{key}`: not yet: ")), "{said}");
         assert!(
@@ -364,4 +360,69 @@ fn the_environment_overrides_the_endpoint_and_is_checked_too() {
          REDIVIS_API_ENDPOINT: \"http://redivis.com\" would send the token unencrypted\n  \
          hint: write https://; plain http is for this machine only (127.0.0.1, localhost)"
     );
+}
+
+#[test]
+fn what_becomes_of_a_file_is_said_whole_and_leads_into_no_drop_folder() {
+    let watch = |name: &str, path: &str, more: &str| {
+        format!("[[watch]]\nname = {name:?}\npath = {path:?}\ntable = \"a.b:next.c\"\n{more}\n")
+    };
+    let first = |more: &str| watch("a", "/data/drop", more);
+    for (text, want) in [
+        (
+            first("after_upload = \"move\""),
+            "5:16: `after_upload`: \"move\" needs `move_to`, which is missing",
+        ),
+        (
+            first("move_to = \"/done\""),
+            "5:11: `move_to`: nothing is moved while after_upload = \"keep\"",
+        ),
+        (
+            first("after_upload = \"delete\"\nmove_to = \"/done\""),
+            "6:11: `move_to`: nothing is moved while after_upload = \"delete\"",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"done\""),
+            "6:11: `move_to`: \"done\" is not absolute",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/data/drop\""),
+            "6:11: `move_to`: /data/drop is the folder of the watch at 3:8",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/data/drop/done\""),
+            "6:11: `move_to`: /data/drop/done lies in /data/drop, the folder of the watch at 3:8",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/data\""),
+            "6:11: `move_to`: /data holds /data/drop, the folder of the watch at 3:8",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/b/done\"") + &watch("b", "/b", ""),
+            "6:11: `move_to`: /b/done lies in /b, the folder of the watch at 9:8",
+        ),
+        (
+            first("after_upload = \"delete\"") + "[transfer]\nverify = \"crc32c\"",
+            "5:16: `after_upload`: without md5 no file is moved or deleted, and verify = \"crc32c\"",
+        ),
+        (
+            first("remove_empty_folders = true"),
+            "5:24: `remove_empty_folders`: no folder gets empty while files are kept",
+        ),
+        (
+            first("after_upload = \"delete\"\nremove_empty_folders = true"),
+            "6:24: `remove_empty_folders`: only folders that go as one set are removed",
+        ),
+    ] {
+        let said = said(&text);
+        let line = said.lines().next().unwrap();
+        assert_eq!(line, format!("config.toml:{want}"));
+        assert!(said.contains("\n  hint: "), "{said}");
+        assert_eq!(said.lines().count(), 2, "{said}");
+    }
+    let whole = "after_upload = \"move\"\nmove_to = \"/data/drop-done\"\nrelease_on = \"Done\"\nremove_empty_folders = true";
+    let config = read(&first(whole)).unwrap();
+    let to = AfterUpload::Move("/data/drop-done".into());
+    assert_eq!(config.watches[0].after_upload, to);
+    assert!(config.watches[0].remove_empty_folders);
 }

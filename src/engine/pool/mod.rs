@@ -225,7 +225,7 @@ impl Pool {
     }
 
     fn ask_everywhere(&mut self) {
-        for queue in Queue::ALL {
+        for queue in Queue::OF_THE_ENGINE {
             self.ask_again(queue);
         }
     }

@@ -115,7 +115,7 @@ impl Pool {
     /// Puts each interrupted job where it goes on.
     async fn sort(&mut self, jobs: Vec<Job>) -> Recorded<()> {
         let now = self.shared.now();
-        let (mut stale, mut registered) = (Vec::new(), Vec::new());
+        let mut stale = Vec::new();
         for job in jobs {
             match plan::next(&job, now) {
                 Step::Reserve => self.stock.queued.extend([job]),
@@ -123,12 +123,10 @@ impl Pool {
                 Step::Transfer => self.stock.make_ready([job]),
                 Step::Register => self.store([job]),
                 Step::Reconcile => self.stock.look_up([job]),
-                Step::Finish => registered.push(job),
                 Step::Rest => {}
             }
         }
-        self.renew(stale).await?;
-        register::finish(&self.shared, registered).await
+        self.renew(stale).await
     }
 
     async fn renew(&mut self, stale: Vec<Job>) -> Recorded<()> {
