@@ -16,6 +16,9 @@ use crate::beneath::{Folder, OpenError, Pinned, Root, fingerprint};
 use crate::crash_point::{Point, pass};
 use crate::job::{Fingerprint, Md5, printable};
 
+/// Bytes of a copy that wait for its disk, at most: a stop need not wait for more.
+const SYNCED: u64 = 64 * 1024 * 1024;
+
 /// Moves the pinned file into `to`, keeping its path below the root.
 pub(super) fn carry(
     work: &mut Work<'_>,
@@ -51,7 +54,8 @@ pub(super) fn carry(
             let named = place::settle(&folder, &work.intent.aside, &name, content)?;
             pass(Point::AfterNamed);
             let said = moved(&named);
-            work.touched.extend([from, folder]);
+            work.touch(from);
+            work.touch(folder);
             Ok(Ended::Acted(said))
         }
         Err(Errno::NOENT) => gone(root, work),
@@ -89,7 +93,8 @@ fn take_away(
     let name = work.name().to_owned();
     match delete(&from, &name, &work.intent.aside, pinned, &work.job.seen)? {
         Deleted::Yes => {
-            work.touched.extend([from, to]);
+            work.touch(from);
+            work.touch(to);
             Ok(Ended::Acted(said))
         }
         Deleted::Gone => gone(root, work).map(|_| Ended::Acted(said)),
@@ -210,6 +215,9 @@ fn copy_into(
         sum.update(&block[..read]);
         copy.write_all(&block[..read]).map_err(copying)?;
         size += read as u64;
+        if size.is_multiple_of(SYNCED) {
+            copy.sync_data().map_err(copying)?;
+        }
         pass(Point::AfterCopying);
     }
     let same = size == content.size && Md5(sum.finalize().into()) == content.md5;

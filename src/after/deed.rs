@@ -47,6 +47,15 @@ impl Work<'_> {
         self.job.path.parent().unwrap_or("".as_ref())
     }
 
+    /// Something changed in a folder. Each is kept once: they are descriptors, of which there are not many.
+    pub fn touch(&mut self, folder: Folder) {
+        let identity = folder.identity().ok();
+        let known = |other: &Folder| identity.is_some() && other.identity().ok() == identity;
+        if !self.touched.iter().any(known) {
+            self.touched.push(folder);
+        }
+    }
+
     /// What is in the table; `None`: there is no md5.
     pub fn content(&self) -> Option<Content> {
         let md5 = self.job.state.md5()?;
@@ -77,7 +86,7 @@ pub(super) fn perform(work: &mut Work<'_>) -> Tried {
         Deed::Delete => {
             match delete(&folder, &name, &work.intent.aside, &pinned, &work.job.seen)? {
                 Deleted::Yes => {
-                    work.touched.push(folder);
+                    work.touch(folder);
                     Ok(Ended::Acted("the file was deleted here".to_owned()))
                 }
                 Deleted::Gone => gone(&root, work),
@@ -174,10 +183,9 @@ pub(super) fn put_back(
     for number in 0..1000 {
         let name = place::numbered(name, number);
         match hand::rename(from, aside, to, &name) {
-            Ok(()) => return Ok(name),
+            // or somebody took it away
+            Ok(()) | Err(Errno::NOENT) => return Ok(name),
             Err(Errno::EXIST) => {}
-            // somebody took it away
-            Err(Errno::NOENT) => return Ok(name),
             Err(error) => {
                 return Err(hand::failed("a file cannot get its name back", error));
             }

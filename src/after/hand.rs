@@ -55,10 +55,10 @@ pub(super) fn make_folder(folder: &Folder, name: &OsStr, mode: Mode) -> Result<b
         Err(error) => return Err(error),
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made: OwnedFd = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    let new: OwnedFd = rustix::fs::openat(folder, name, flags, Mode::empty())?;
     // not by mkdir, which takes the process's mask off
-    rustix::fs::fchmod(&made, mode)?;
-    rustix::fs::fsync(&made)?;
+    rustix::fs::fchmod(&new, mode)?;
+    rustix::fs::fsync(&new)?;
     sync(folder)?;
     Ok(true)
 }

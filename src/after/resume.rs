@@ -29,7 +29,11 @@ pub(super) fn resume(work: &mut Work<'_>) -> Result<Resumed, String> {
     match work.intent.deed.clone() {
         Deed::Delete => of_deletion(work, &root, source),
         Deed::Move(to) => {
-            let target = open_target(&to, &work.intent.root)?;
+            let target = match open_target(&to, &work.intent.root) {
+                Ok(target) => target,
+                // what lies where it was dropped was not begun, or only copied
+                Err(why) => return untouched(source.as_ref(), work, why),
+            };
             match target.folder(work.parent()) {
                 Ok(folder) => of_move(work, &root, source, folder),
                 Err(OpenError::Gone | OpenError::NotAFile(_)) => of_deletion(work, &root, source),
@@ -50,7 +54,7 @@ fn of_deletion(
     match aside_in(&source, work)? {
         Aside::Ours if matches!(work.intent.deed, Deed::Delete) => {
             finish_deletion(&source, work)?;
-            work.touched.push(source);
+            work.touch(source);
             let how = "the file was deleted here; that had been interrupted";
             Ok(Resumed::Ended(Ended::Acted(how.to_owned())))
         }
@@ -61,7 +65,7 @@ fn of_deletion(
                 "an after-action was interrupted; the file was put back as {} and is looked at anew",
                 printable(name.as_ref())
             );
-            work.touched.push(source);
+            work.touch(source);
             Ok(Resumed::Ended(Ended::Left(how)))
         }
         Aside::Nothing => untouched_or_gone(root, &source, work),
@@ -92,13 +96,19 @@ fn of_move(
         Aside::Ours => {
             forget_second_name(source.as_ref(), &target, work)?;
             let named = place::settle(&target, &work.intent.aside, &name, content)?;
-            work.touched.extend(source.into_iter().chain([target]));
+            source
+                .into_iter()
+                .chain([target])
+                .for_each(|folder| work.touch(folder));
             return moved(&printable(named.as_ref()));
         }
         Aside::Other => {
             let home = source.as_ref().unwrap_or(&target);
             let back = put_back(&target, &work.intent.aside, home, &name)?;
-            work.touched.extend(source.into_iter().chain([target]));
+            source
+                .into_iter()
+                .chain([target])
+                .for_each(|folder| work.touch(folder));
             let how = format!(
                 "another file was found in its place and was put back as {}",
                 printable(back.as_ref())
@@ -118,13 +128,14 @@ fn of_move(
         (Aside::Ours, Place::Same(there)) => {
             hand::sync(&target).map_err(|error| hand::failed("move_to cannot be synced", error))?;
             finish_deletion(&source, work)?;
-            work.touched.extend([source, target]);
+            work.touch(source);
+            work.touch(target);
             moved(&printable(there.as_ref()))
         }
         // somebody took the copy away: this is the only one
         (Aside::Ours, Place::Free(_)) | (Aside::Other, _) => {
             let back = put_back(&source, &work.intent.aside, &source, &name)?;
-            work.touched.push(source);
+            work.touch(source);
             let how = format!(
                 "an after-action was interrupted; the file was put back as {} and is looked at anew",
                 printable(back.as_ref())
@@ -133,11 +144,22 @@ fn of_move(
         }
         (Aside::Nothing, copy) => match (untouched_or_gone(root, &source, work)?, copy) {
             (Resumed::Ended(Ended::Acted(_)), Place::Same(there)) => {
-                work.touched.extend([source, target]);
+                work.touch(source);
+                work.touch(target);
                 moved(&printable(there.as_ref()))
             }
             (other, _) => Ok(other),
         },
+    }
+}
+
+fn untouched(source: Option<&Folder>, work: &Work<'_>, why: String) -> Result<Resumed, String> {
+    let Some(source) = source else {
+        return Err(why);
+    };
+    match deed::pin(source, work.name(), &work.job.seen)? {
+        Standing::Ours(_) => Ok(Resumed::Untouched),
+        Standing::Gone | Standing::Other => Err(why),
     }
 }
 

@@ -15,8 +15,8 @@ use crate::config::{AfterUpload, Watch};
 use crate::crash_point::{Point, pass};
 use crate::job::{AfterIntent, Deed, Job, JobId, Proven, printable, private_name};
 
-/// Files in one round: two commits and a few syncs for all of them.
-const AT_ONCE: usize = 250;
+/// Files in one round: two commits and a few syncs for all of them, and no more than twice as many descriptors.
+const AT_ONCE: usize = 100;
 /// The ledger is asked again at least this often, should a clock have jumped.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
@@ -233,13 +233,7 @@ fn act(orders: &Orders, ready: &[Ready], stop: &CancellationToken) -> Conclusion
 
 /// Makes what was done survive a power cut, before it is called done: once for each folder.
 fn sync(touched: &[Folder], concluded: &mut Conclusions) {
-    let mut synced = Vec::new();
     for folder in touched {
-        let identity = folder.identity().ok();
-        if identity.is_some_and(|identity| synced.contains(&identity)) {
-            continue;
-        }
-        synced.extend(identity);
         if let Err(error) = hand::sync(folder) {
             let why = hand::failed("a folder cannot be synced", error);
             for (_, what) in concluded.iter_mut() {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::carry::part;
-use super::deed::{Ended, Work, perform};
+use super::deed::{Deleted, Ended, Work, delete, perform};
 use super::place::{numbered, settle};
 use super::resume::{Resumed, resume};
 use super::{check, hand};
@@ -430,6 +430,39 @@ fn a_stop_leaves_a_copy_to_the_next_start() {
 }
 
 #[test]
+fn what_comes_between_the_look_and_the_renaming_gets_its_name_back() {
+    for swapped in [true, false] {
+        let place = Place::new(false);
+        let run = folder(&place.drop.join("run"));
+        let pinned = run.pin("a.csv".as_ref()).unwrap();
+        if swapped {
+            // of the same size and time
+            let time = fs::metadata(place.source()).unwrap().modified().unwrap();
+            let new = fs::File::create(place.drop.join("new")).unwrap();
+            fs::write(place.drop.join("new"), BYTES).unwrap();
+            new.set_modified(time).unwrap();
+            fs::rename(place.drop.join("new"), place.source()).unwrap();
+        } else {
+            fs::write(place.source(), b"what another program wrote in").unwrap();
+        }
+        let before = fs::read(place.source()).unwrap();
+        let aside = &place.intent.aside;
+        let deleted = delete(&run, "a.csv".as_ref(), aside, &pinned, &place.job.seen);
+        assert!(matches!(deleted, Ok(Deleted::Changed)));
+        place.holds(&[("drop/run/a.csv", &before)]);
+    }
+}
+
+#[test]
+fn a_file_whose_target_is_gone_for_good_was_not_begun() {
+    let place = Place::new(true);
+    fs::remove_dir(&place.done).unwrap();
+    assert!(matches!(place.work(resume), Ok(Resumed::Untouched)));
+    fs::rename(place.source(), place.drop.join("elsewhere")).unwrap();
+    assert!(place.work(resume).is_err());
+}
+
+#[test]
 fn of_a_file_with_two_names_one_is_taken_away() {
     for moves in [false, true] {
         let place = Place::new(moves);
@@ -481,8 +514,8 @@ fn check_tells_whether_the_action_could_be_done() {
     assert_eq!(check(&watch), [""; 0]);
     watch.after_upload = AfterUpload::Move(place.done.clone());
     let said = check(&watch);
-    let fine = |line: &String| line.ends_with("is writable for the after-action");
-    assert!(said.len() == 2 && said.iter().all(fine), "{said:?}");
+    let right = |line: &String| line.ends_with("is writable for the after-action");
+    assert!(said.len() == 2 && said.iter().all(right), "{said:?}");
     watch.after_upload = AfterUpload::Move(place.done.join("not there"));
     assert!(check(&watch)[1].contains("make it, or mount it"));
 }

@@ -61,14 +61,7 @@ pub(super) fn watch(mut section: Section) -> Found {
         .each("exclude", r#"["**/*.tmp"]"#, text("**/*.tmp", glob))
         .unwrap_or_else(|| EXCLUDE.map(str::to_owned).to_vec());
     let (settle, max_wait) = patience(&mut section);
-    let backends = &[
-        ("auto", Backend::Auto),
-        ("inotify", Backend::Inotify),
-        ("poll", Backend::Poll),
-    ];
-    let backend = section
-        .get("backend", one_of(backends))
-        .unwrap_or(Backend::Auto);
+    let backend = backend(&mut section);
     let poll_interval = section
         .get("poll_interval", time(100))
         .unwrap_or(Duration::from_secs(30));
@@ -141,6 +134,16 @@ pub(super) fn watch(mut section: Section) -> Found {
     };
     section.finish();
     found
+}
+
+fn backend(section: &mut Section) -> Backend {
+    let words = &[
+        ("auto", Backend::Auto),
+        ("inotify", Backend::Inotify),
+        ("poll", Backend::Poll),
+    ];
+    let backend = section.get("backend", one_of(words));
+    backend.unwrap_or(Backend::Auto)
 }
 
 fn include(section: &mut Section) -> Vec<String> {

@@ -64,7 +64,7 @@ impl Ledger for Memory {
     async fn news(&mut self) {
         if self.news.changed().await.is_err() {
             // the journal is closed, which whoever asks it next is told
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

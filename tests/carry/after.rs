@@ -70,7 +70,10 @@ impl Scene {
     fn configure(&self, more: &str) {
         let after = match self.after {
             After::Delete => "after_upload = \"delete\"".to_owned(),
-            _ => format!("after_upload = \"move\"\nmove_to = {:?}", self.done),
+            _ => format!(
+                "after_upload = \"move\"\nmove_to = \"{}\"",
+                self.done.display()
+            ),
         };
         let watch: &'static str = format!("{after}\n{more}").leak();
         let plan = Plan {
