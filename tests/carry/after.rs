@@ -398,6 +398,8 @@ mod kills {
     fn finish(scene: &Scene) {
         for _ in 0..20 {
             let daemon = scene.lab.start(&["run"]);
+            // only then does it know what a signal is
+            wait_until("the daemon is ready", || daemon.said().contains(" ready"));
             let began = Instant::now();
             let mut done = 0;
             wait_until("the end, or a standstill", || {
