@@ -7,9 +7,16 @@ use super::rows::{path_bytes, signed, stored_size};
 use crate::job::{Sighting, WatchName};
 
 /// The one job of exactly this version.
-/// The device does not count, as in [`crate::job::Fingerprint::is_version`].
-const SAME: &str = "SELECT id, state = 'missing' OR state = 'superseded' AS given_up FROM jobs \
-     WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6 \
+///
+/// The device does not count, as in [`crate::job::Fingerprint::is_version`]. It comes first in the index all the same, so
+/// each one that the path was ever on is asked for, of which there are few, where there may be thousands of versions.
+const SAME: &str = "WITH RECURSIVE device (dev) AS ( \
+         SELECT min(dev) FROM jobs WHERE watch = ?1 AND path = ?2 \
+         UNION ALL SELECT (SELECT min(dev) FROM jobs WHERE watch = ?1 AND path = ?2 AND dev > device.dev) \
+         FROM device WHERE device.dev IS NOT NULL) \
+     SELECT id, state = 'missing' OR state = 'superseded' AS given_up FROM device CROSS JOIN jobs \
+     ON watch = ?1 AND path = ?2 AND jobs.dev = device.dev \
+     AND ino = ?3 AND size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6 \
      ORDER BY given_up, id DESC LIMIT 1";
 
 /// All versions from one path to another, in the order of their paths, and whether each still counts. Indexes
@@ -20,7 +27,8 @@ pub(super) const BETWEEN: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, NO
          AND (given_up.state = 'missing' OR given_up.state = 'superseded')) \
      FROM jobs WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
 
-/// So many jobs of other files are stepped over before the next file is looked for.
+/// So many jobs of other files are stepped over before the next file is looked for, and so many other versions before
+/// the one is asked for.
 const STRANGERS: u32 = 16;
 
 /// What the journal has of a version of a file.
@@ -95,15 +103,17 @@ pub(super) fn those_unknown(
             let Some(file) = files.peek() else {
                 break 'seek;
             };
+            strangers += 1;
             if path_bytes(&file.path) == path {
-                strangers = 0;
                 if is_known(job, file)? {
                     files.next();
+                    strangers = 0;
+                } else if strangers > STRANGERS {
+                    let known = matches!(same(connection, watch, file)?, Same::Known);
+                    unknown.extend(files.next().filter(|_| !known).cloned());
+                    continue 'seek;
                 }
-                continue;
-            }
-            strangers += 1;
-            if strangers > STRANGERS {
+            } else if strangers > STRANGERS {
                 continue 'seek;
             }
         }

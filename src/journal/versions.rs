@@ -31,7 +31,7 @@ pub enum Last {
 /// The last version that is in the table or may come to be. No two files share a name, but one that was moved may
 /// keep it.
 const LAST: &str = "SELECT remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
-     AND remote_name = ?2 AND id <> ?3 AND (remote_id IS NOT NULL \
+     AND remote_name = ?2 AND id <> ?3 AND state <> 'missing' AND state <> 'superseded' AND (remote_id IS NOT NULL \
      OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
 
 const SUPERSEDED: &str = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'superseded'";
