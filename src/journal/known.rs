@@ -21,7 +21,7 @@ pub(super) const BETWEEN: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, NO
      FROM jobs WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
 
 /// The versions that came to be in a table, their jobs being there or not.
-const RECEIVED: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, 1 FROM receipts \
+pub(super) const RECEIVED: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, 1 FROM receipts \
      WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
 
 const RECEIPT: &str = "SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 \

@@ -16,6 +16,17 @@ fn carry(bench: &Bench) {
     }
 }
 
+/// Of a queued file, if there is one at that path.
+pub(super) fn carry_path(bench: &Bench, path: &str) {
+    let mut way = ways().remove(0).into_iter();
+    let done = way.find(|state| state.name() == StateName::Done).unwrap();
+    let at = |job: &Job| job.path == Path::new(path) && job.state.name() == StateName::Queued;
+    if let Some(job) = bench.jobs().into_iter().find(at) {
+        let job = Job { state: done, ..job };
+        assert!(record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
+    }
+}
+
 fn receipts(bench: &Bench, filter: &ReceiptFilter) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     let reader = Reader::open(&bench.path).unwrap();
@@ -38,7 +49,7 @@ fn rows(bench: &Bench, table: &str) -> i64 {
 }
 
 /// Long after everything.
-fn prune(bench: &Bench) {
+pub(super) fn prune(bench: &Bench) {
     let late = now() + SignedDuration::from_hours(24 * 400);
     while block(bench.journal().prune(late)).unwrap() {}
 }
