@@ -27,6 +27,13 @@ pub(super) const BETWEEN: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, NO
          AND (given_up.state = 'missing' OR given_up.state = 'superseded')) \
      FROM jobs WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
 
+/// The versions that came to be in a table, their jobs being there or not.
+pub(super) const RECEIVED: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, 1 FROM receipts \
+     WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
+
+const RECEIPT: &str = "SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 \
+     AND mtime_ns = ?5 AND ctime_ns = ?6";
+
 /// So many jobs of other files are stepped over before the next file is looked for, and so many other versions before
 /// the one is asked for.
 const STRANGERS: u32 = 16;
@@ -48,20 +55,24 @@ pub(super) fn same(
     sighting: &Sighting,
 ) -> rusqlite::Result<Same> {
     let Sighting { path, seen } = sighting;
-    let mut statement = connection.prepare_cached(SAME)?;
-    let mut rows = statement.query(params![
+    let version = params![
         watch.as_str(),
         path_bytes(path),
         signed(seen.ino),
         stored_size(seen.size),
         seen.mtime_ns,
         seen.ctime_ns,
-    ])?;
-    Ok(match rows.next()? {
+    ];
+    let mut statement = connection.prepare_cached(SAME)?;
+    let mut rows = statement.query(version)?;
+    let found = match rows.next()? {
         None => Same::New,
         Some(row) if row.get(1)? => Same::GivenUp(row.get(0)?),
-        Some(_) => Same::Known,
-    })
+        Some(_) => return Ok(Same::Known),
+    };
+    // its job may have been pruned
+    let received = connection.prepare_cached(RECEIPT)?.exists(version)?;
+    Ok(if received { Same::Known } else { found })
 }
 
 /// The work of [`super::Journal::unknown`]. Each path should come once; of another version with the same path it may
@@ -85,12 +96,25 @@ pub(super) fn those_unknown(
     // as the journal's index has them, where the files of a folder lie side by side: to go from one to the next
     // takes a third of the time of looking for each
     files.sort_unstable_by_key(|file| path_bytes(&file.path));
+    let unknown = those_not_among(connection, BETWEEN, watch, files)?;
+    // of these, new files mostly, the jobs of some may have been pruned
+    let unknown = those_not_among(connection, RECEIVED, watch, unknown)?;
+    Ok(unknown.into_iter().cloned().collect())
+}
+
+/// Those of the files, in the order of their paths, of which `between` has no version that counts.
+fn those_not_among<'a>(
+    connection: &Connection,
+    between: &str,
+    watch: &WatchName,
+    files: Vec<&'a Sighting>,
+) -> rusqlite::Result<Vec<&'a Sighting>> {
     let Some(last) = files.last().map(|file| path_bytes(&file.path)) else {
         return Ok(Vec::new());
     };
     let mut files = files.into_iter().peekable();
     let mut unknown = Vec::new();
-    let mut between = connection.prepare_cached(BETWEEN)?;
+    let mut between = connection.prepare_cached(between)?;
     'seek: while let Some(first) = files.peek() {
         let from = path_bytes(&first.path);
         let mut jobs = between.query(params![watch.as_str(), from, last])?;
@@ -98,7 +122,7 @@ pub(super) fn those_unknown(
         while let Some(job) = jobs.next()? {
             let path = job.get_ref(0)?.as_blob()?;
             while let Some(file) = files.next_if(|file| path_bytes(&file.path) < path) {
-                unknown.push(file.clone());
+                unknown.push(file);
             }
             let Some(file) = files.peek() else {
                 break 'seek;
@@ -110,14 +134,14 @@ pub(super) fn those_unknown(
                     strangers = 0;
                 } else if strangers > STRANGERS {
                     let known = matches!(same(connection, watch, file)?, Same::Known);
-                    unknown.extend(files.next().filter(|_| !known).cloned());
+                    unknown.extend(files.next().filter(|_| !known));
                     continue 'seek;
                 }
             } else if strangers > STRANGERS {
                 continue 'seek;
             }
         }
-        unknown.extend(files.by_ref().cloned());
+        unknown.extend(files.by_ref());
     }
     Ok(unknown)
 }

@@ -29,15 +29,18 @@ pub enum Last {
 }
 
 /// The last version that is in the table or may come to be. No two files share a name, but one that was moved may
-/// keep it.
-const LAST: &str = "SELECT remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
+/// keep it. Of one whose job was pruned there is the receipt.
+const LAST: &str = "SELECT * FROM (SELECT id, remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
      AND remote_name = ?2 AND id <> ?3 AND state <> 'missing' AND state <> 'superseded' AND (remote_id IS NOT NULL \
-     OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
+     OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1) \
+     UNION ALL SELECT * FROM (SELECT job, remote_id, size, md5, 'done' FROM receipts WHERE table_ref = ?1 \
+     AND remote_name = ?2 AND job <> ?3 ORDER BY job DESC LIMIT 1) ORDER BY id DESC LIMIT 1";
 
 const SUPERSEDED: &str = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'superseded'";
 
 const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
-     AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
+     AND state <> 'missing' AND state <> 'superseded' \
+     UNION ALL SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND job > ?3 LIMIT 1";
 
 impl Journal {
     /// Those of the jobs whose file was registered before, by the same name in the same table, or is about to be. Not

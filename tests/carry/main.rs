@@ -20,6 +20,7 @@ mod names;
 mod naming;
 mod priority;
 mod process;
+mod receipts;
 mod refusals;
 mod reports;
 mod sets;
