@@ -11,6 +11,7 @@
 //! Never here: SQL, HTTP details, or waiting inside a worker. A job that fails is given back
 //! to the journal with the time of its next attempt.
 
+mod already;
 mod answer;
 mod batch;
 mod body;
@@ -131,6 +132,7 @@ struct Folder {
     path: PathBuf,
     allow_hard_links: bool,
     on_conflict: OnConflict,
+    adopt_existing: bool,
 }
 
 impl Shared {
@@ -146,6 +148,7 @@ impl Shared {
                 path: watch.path.clone(),
                 allow_hard_links: watch.allow_hard_links,
                 on_conflict: watch.on_conflict,
+                adopt_existing: watch.adopt_existing,
             };
             (watch.name.clone(), folder)
         });

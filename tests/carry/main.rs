@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise, also in its helpers"
 )]
 
+mod adopt;
 mod again;
 mod changes;
 mod disk;
