@@ -51,9 +51,11 @@ impl Acquaintance {
         }
     }
 
-    /// A table has been listed, or cannot be.
-    pub fn met(&mut self, table: String) {
+    /// A table has been listed, or cannot be. Returns the jobs that came while it was.
+    pub fn met(&mut self, table: String) -> Vec<Job> {
+        let meanwhile = self.waiting.remove(&table).unwrap_or_default();
         self.met.insert(table);
+        meanwhile
     }
 
     /// Sorts a new job. `adopts`: whether its watch cares what the table has.
@@ -201,7 +203,10 @@ mod tests {
         assert!(tables.next(|_| false).is_none());
         let (listed, jobs) = tables.next(|_| true).unwrap();
         assert_eq!((&listed, jobs.len(), tables.waiting()), (&table, 1, 0));
-        tables.met(table);
+        // one that comes while the table is listed needs no listing of its own
+        tables.wait(job(3, "t", "b", 5));
+        let meanwhile: Vec<_> = tables.met(table).iter().map(|job| job.id.0).collect();
+        assert_eq!((meanwhile, tables.waiting()), (vec![3], 0));
         let next = tables.sort(job(2, "t", "a", 5), None, true, now);
         assert!(matches!(next, Next::Go(_, None)), "{next:?}");
     }

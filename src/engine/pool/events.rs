@@ -60,9 +60,9 @@ impl Pool {
             }
             Event::Listed(table, outcome) => {
                 self.under_way.listing = false;
-                let outcome = outcome?;
+                let mut outcome = outcome?;
                 if outcome.answered {
-                    self.tables.met(table);
+                    outcome.again.extend(self.tables.met(table));
                 }
                 for job in outcome.kept {
                     self.tables.wait(job);
