@@ -17,6 +17,7 @@
 //! | [`journal`]     | the only SQL; one writer thread, group commit           | deciding what is next          |
 //! | [`transfer`]    | the upload protocol without IO, clock or chance         | tokio, reqwest, files          |
 //! | [`redivis`]     | the only HTTP client: sends once, hides secrets         | retrying, sleeping             |
+//! | [`receipts`]    | receipts against a table's listing, and against a file as it is | writing, deleting |
 //! | [`engine`]      | plan, drive, record; batches; retry times               | SQL, HTTP details              |
 //! | [`after`]       | the only hand on users' files: move, delete, crash-safe | Redivis                        |
 //! | [`status`]      | snapshot → report, JSON                                 | writing                        |
@@ -44,6 +45,7 @@ pub mod engine;
 pub mod job;
 pub mod journal;
 pub mod observe;
+pub mod receipts;
 pub mod redivis;
 pub mod sandbox;
 pub mod status;

@@ -133,6 +133,8 @@ pub struct Watch {
     pub remote_name: Template,
     /// What becomes of new content under a name that the table has.
     pub on_conflict: OnConflict,
+    /// Whether what a table holds already when it is met is compared with, and not sent again.
+    pub adopt_existing: bool,
     /// Whether a file with more than one name (nlink > 1) may be uploaded.
     pub allow_hard_links: bool,
     /// Watches of a higher number are served first, -100 ..= 100.

@@ -87,6 +87,7 @@ pub(super) fn watch(mut section: Section) -> Found {
         .get("remote_name", text("{relative_path}", template))
         .unwrap_or_default();
     let priority = section.get("priority", whole(-100..=100)).unwrap_or(0);
+    let adopt_existing = section.get("adopt_existing", truth).unwrap_or(true);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
     let after_upload = after_upload(&mut section);
     let remove_empty_folders = remove_empty_folders(
@@ -126,6 +127,7 @@ pub(super) fn watch(mut section: Section) -> Found {
                 existing,
                 remote_name,
                 on_conflict,
+                adopt_existing,
                 allow_hard_links,
                 priority,
                 after_upload: after_upload.unwrap_or(AfterUpload::Keep),

@@ -11,6 +11,7 @@
 //! Never here: SQL, HTTP details, or waiting inside a worker. A job that fails is given back
 //! to the journal with the time of its next attempt.
 
+mod already;
 mod answer;
 mod batch;
 mod body;
@@ -134,6 +135,7 @@ struct Folder {
     on_conflict: OnConflict,
     /// Nothing remains to be done when its files are in their table.
     keeps: bool,
+    adopt_existing: bool,
 }
 
 impl Shared {
@@ -150,6 +152,7 @@ impl Shared {
                 allow_hard_links: watch.allow_hard_links,
                 on_conflict: watch.on_conflict,
                 keeps: watch.after_upload == AfterUpload::Keep,
+                adopt_existing: watch.adopt_existing,
             };
             (watch.name.clone(), folder)
         });

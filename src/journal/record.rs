@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::enqueue::note;
 use super::rows::{Standing, update};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, receipts};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, StateName};
 
@@ -102,6 +102,9 @@ pub(super) fn apply(
         },
     )?;
     let name = job.state.name();
+    if applied && job.state.remote_id().is_some() && *from != StateName::Registered {
+        receipts::give(connection, job.id, now)?;
+    }
     if let Some(write) = durable(*from, name, *hold).filter(|_| applied) {
         crash_point::writing(write);
     }

@@ -14,6 +14,7 @@ pub(super) mod heard;
 mod known;
 mod names;
 mod prefixes;
+mod receipts;
 mod reports;
 mod told;
 mod upgrade;

@@ -219,6 +219,7 @@ impl Writer {
         }
         // before the queue, by whose end `close` knows that the journal is free
         drop(self.connection);
+        drop((self.room, self.count, self.wal));
         drop(self.lock);
     }
 

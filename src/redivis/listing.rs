@@ -13,7 +13,8 @@ use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, Url};
+use tokio::sync::mpsc;
 
 use super::ask::{lost, within};
 use super::redact::Secrets;
@@ -42,13 +43,42 @@ impl Client {
     ) -> Result<Vec<RemoteFile>, ApiError> {
         let mut url = self.locate("tables", table, "/rawFiles")?;
         url.set_query(Some("format=arrow"));
+        let mut wanted = |name: &str| if wanted(name) { Want::Whole } else { Want::Not };
+        let mut files = Vec::new();
+        let takers = &mut Takers::One(&mut files);
+        self.list(url, &mut wanted, takers).await?;
+        Ok(files)
+    }
+
+    /// All files of a table, in parts as they come in. A row whose size or md5 cannot be read is left out.
+    ///
+    /// Only what ends well counts: a listing that was cut off is an error, after some parts perhaps. It waits while
+    /// nobody takes them, and ends when there is nobody any more.
+    pub async fn list_files_in_parts(
+        &self,
+        table: &str,
+        parts: mpsc::Sender<Vec<RemoteFile>>,
+    ) -> Result<(), ApiError> {
+        let mut url = self.locate("tables", table, "/rawFiles")?;
+        url.set_query(Some("format=arrow"));
+        let takers = &mut Takers::Elsewhere(parts);
+        self.list(url, &mut |_: &str| Want::IfReadable, takers)
+            .await
+    }
+
+    async fn list(
+        &self,
+        url: Url,
+        want: &mut (impl FnMut(&str) -> Want + Send),
+        takers: &mut Takers<'_>,
+    ) -> Result<(), ApiError> {
         let token = self.token();
         let limits = self.limits();
         Call::LIST.before();
         let listed = within(limits.listing, async {
             let response = within(limits.request, self.ask(Method::GET, url, None, &token)).await?;
             let secrets = Secrets::of_token(&token);
-            self.read_listing(response, &secrets, &mut wanted).await
+            self.read_listing(response, &secrets, want, takers).await
         })
         .await;
         Call::LIST.answered();
@@ -59,8 +89,9 @@ impl Client {
         &self,
         mut response: Response,
         secrets: &Secrets<'_>,
-        wanted: &mut (impl FnMut(&str) -> bool + Send),
-    ) -> Result<Vec<RemoteFile>, ApiError> {
+        want: &mut (impl FnMut(&str) -> Want + Send),
+        takers: &mut Takers<'_>,
+    ) -> Result<(), ApiError> {
         // Without either, the end of the connection is the end of the body, and a broken one
         // looks the same.
         let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING]
@@ -72,15 +103,45 @@ impl Client {
                 response.chunk().await.map_err(|error| lost(secrets, error))
             });
             match chunk.await? {
-                Some(bytes) => listing
-                    .feed(bytes, wanted)
-                    .map_err(|what| ApiError::nonsense(secrets.line(&what)))?,
+                Some(bytes) => {
+                    let fed = listing.feed(bytes, want);
+                    fed.map_err(|what| ApiError::nonsense(secrets.line(&what)))?;
+                    takers.take(std::mem::take(&mut listing.files)).await;
+                }
                 None => break,
             }
         }
         listing
             .finish(has_length)
             .map_err(|what| ApiError::nonsense(secrets.line(&what)))
+    }
+}
+
+/// Whether a row is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Not,
+    IfReadable,
+    /// It must be readable.
+    Whole,
+}
+
+/// Where the rows go.
+enum Takers<'a> {
+    One(&'a mut Vec<RemoteFile>),
+    Elsewhere(mpsc::Sender<Vec<RemoteFile>>),
+}
+
+impl Takers<'_> {
+    async fn take(&mut self, files: Vec<RemoteFile>) {
+        match self {
+            Self::One(all) => all.extend(files),
+            Self::Elsewhere(_) if files.is_empty() => {}
+            Self::Elsewhere(parts) => {
+                // whoever went has no use for the rest either
+                let _ = parts.send(files).await;
+            }
+        }
     }
 }
 
@@ -107,7 +168,7 @@ impl Listing {
         }
     }
 
-    fn feed(&mut self, bytes: Bytes, wanted: &mut impl FnMut(&str) -> bool) -> Result<(), String> {
+    fn feed(&mut self, bytes: Bytes, want: &mut impl FnMut(&str) -> Want) -> Result<(), String> {
         let length = bytes.len() as u64;
         self.bytes += length;
         self.pending += length;
@@ -126,7 +187,7 @@ impl Listing {
                 return Ok(());
             };
             self.pending = buffer.len() as u64;
-            Rows::of(&batch)?.collect(wanted, &mut self.files)?;
+            Rows::of(&batch)?.collect(want, &mut self.files)?;
         }
     }
 
@@ -144,7 +205,7 @@ impl Listing {
         Ok(())
     }
 
-    fn finish(mut self, has_length: bool) -> Result<Vec<RemoteFile>, String> {
+    fn finish(mut self, has_length: bool) -> Result<(), String> {
         self.decoder
             .finish()
             .map_err(|_| "an Arrow stream that ends in the middle".to_owned())?;
@@ -154,7 +215,7 @@ impl Listing {
         if !has_length && self.tail != END_OF_STREAM {
             return Err("an Arrow stream that may have been cut off".into());
         }
-        Ok(self.files)
+        Ok(())
     }
 }
 
@@ -186,13 +247,15 @@ impl<'a> Rows<'a> {
 
     fn collect(
         &self,
-        wanted: &mut impl FnMut(&str) -> bool,
+        want: &mut impl FnMut(&str) -> Want,
         files: &mut Vec<RemoteFile>,
     ) -> Result<(), String> {
         for row in 0..self.name.len() {
             let name = text(self.name, row).ok_or("a listing whose file_name is no text")?;
-            if wanted(&name) {
-                files.push(self.file(name, row)?);
+            match want(&name) {
+                Want::Not => {}
+                Want::IfReadable => files.extend(self.file(name, row).ok()),
+                Want::Whole => files.push(self.file(name, row)?),
             }
         }
         Ok(())
@@ -340,10 +403,12 @@ mod tests {
 
     fn read(bytes: &[u8], chunk: usize, has_length: bool) -> Result<Vec<RemoteFile>, String> {
         let mut listing = Listing::new();
+        let mut want = |name: &str| if name == "c" { Want::Not } else { Want::Whole };
         for chunk in bytes.chunks(chunk) {
-            listing.feed(Bytes::copy_from_slice(chunk), &mut |name| name != "c")?;
+            listing.feed(Bytes::copy_from_slice(chunk), &mut want)?;
         }
-        listing.finish(has_length)
+        let files = std::mem::take(&mut listing.files);
+        listing.finish(has_length).map(|()| files)
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "engine",
         &["job", "config", "journal", "transfer", "redivis", "beneath"],
     ),
+    (
+        "receipts",
+        &["job", "config", "journal", "redivis", "beneath"],
+    ),
     ("after", &["job", "beneath", "config", "crash_point"]),
     ("status", &["job", "journal", "config"]),
     ("sandbox", &[]),
@@ -37,6 +41,7 @@ const ALL_BUT_CLI: &[&str] = &[
     "journal",
     "transfer",
     "redivis",
+    "receipts",
     "engine",
     "after",
     "status",

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::already::Acquaintance;
 use super::batch::Outcome;
 use super::condition::{Account, Condition};
 use super::destinations::Destinations;
@@ -64,6 +65,7 @@ enum Event {
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
     Compared(Recorded<Outcome>),
+    Listed(String, Recorded<Outcome>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
     Panicked,
     Pulse(oneshot::Sender<()>),
@@ -76,6 +78,7 @@ struct Pool {
     tasks: TaskTracker,
     condition: watch::Sender<Condition>,
     stock: Stock,
+    tables: Acquaintance,
     pauses: Pauses,
     destinations: Destinations,
     squeeze: Squeeze,
@@ -96,6 +99,7 @@ struct UnderWay {
     reserving: usize,
     reconciling: bool,
     comparing: bool,
+    listing: bool,
     /// Shares of the workers that are taken.
     transferring: usize,
     /// Tables with a registration on its way.
@@ -130,6 +134,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             condition: watch::channel(Condition::default()).0,
             stock: Stock::new(priorities),
+            tables: Acquaintance::default(),
             pauses: Pauses::default(),
             destinations: Destinations::default(),
             squeeze: Squeeze::new(config.transfer.workers, descriptors()),
@@ -164,6 +169,7 @@ impl Engine {
 
 impl Pool {
     async fn run(mut self, stop: CancellationToken) -> Recorded<()> {
+        self.tables = Acquaintance::with(self.shared.journal.listed_tables().await?);
         let mut news = self.shared.journal.news();
         let mut happened = Vec::with_capacity(AT_ONCE);
         loop {
@@ -249,7 +255,7 @@ impl Pool {
         if on_the_way > 0 && self.unexhausted.iter().any(has_more) {
             return usize::MAX;
         }
-        on_the_way + self.stock.queued.len()
+        on_the_way + self.stock.queued.len() + self.tables.waiting()
     }
 
     /// How long to leave a server alone.

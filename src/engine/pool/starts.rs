@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Pool};
+use crate::engine::already::{self, Next};
 use crate::engine::plan::{self, Step};
 use crate::engine::stock::{self, Stock};
 use crate::engine::{Recorded, batch, compare, lot, reconcile, register, reserve};
@@ -30,6 +31,7 @@ const NEXT_VERSION: Duration = Duration::from_secs(5);
 impl Pool {
     pub(super) async fn start_what_may_start(&mut self, stop: &CancellationToken) -> Recorded<()> {
         self.claim().await?;
+        self.start_listing();
         self.start_comparing();
         self.start_reserving();
         self.start_reconciling();
@@ -51,20 +53,33 @@ impl Pool {
         let low = |stock: &Stock, watch: &WatchName| stock.runs_low(capacity, watch);
         let interrupted = self.claim_from(Queue::Interrupted, low).await?;
         self.sort(interrupted).await?;
+        let unmet = self.tables.waiting();
         let lacks = |stock: &Stock, watch: &WatchName| {
-            stock.queued.lacks(watch) && stock.to_compare(watch) < MOST_STORED
+            stock.queued.lacks(watch) && stock.to_compare(watch) + unmet < MOST_STORED
         };
         let queued = self.claim_from(Queue::Queued, lacks).await?;
-        if queued.is_empty() {
+        self.sort_new(queued).await
+    }
+
+    /// Puts each new job where it goes on, by what is known of its name in its table.
+    pub(super) async fn sort_new(&mut self, jobs: Vec<Job>) -> Recorded<()> {
+        if jobs.is_empty() {
             return Ok(());
         }
-        let mut last = self.shared.journal.last(&queued).await?;
+        let mut last = self.shared.journal.last(&jobs).await?;
+        let now = self.shared.now();
         let mut early = Vec::new();
-        for job in queued {
-            match last.remove(&job.id) {
-                Some(Last::InTable(before)) => self.stock.compare(job, before),
-                Some(Last::UnderWay) => early.push(job),
-                None => self.stock.queued.extend([job]),
+        for job in jobs {
+            let last = last.remove(&job.id);
+            let folder = self.shared.folders.get(&job.watch);
+            let adopts = folder.is_some_and(|folder| folder.adopt_existing);
+            match self.tables.sort(job, last, adopts, now) {
+                Next::List(job) => self.tables.wait(job),
+                Next::Go(job, Some(Last::InTable(before) | Last::Listed(before, _))) => {
+                    self.stock.compare(job, before);
+                }
+                Next::Go(job, Some(Last::UnderWay)) => early.push(job),
+                Next::Go(job, None) => self.stock.queued.extend([job]),
             }
         }
         if !early.is_empty() {
@@ -152,6 +167,20 @@ impl Pool {
             self.pauses.called();
             let step = reserve::reserve(self.shared.clone(), batch, self.api_delay());
             self.start(async { Event::Reserved(step.await) });
+        }
+    }
+
+    fn start_listing(&mut self) {
+        let now = Instant::now();
+        if self.under_way.listing || !self.pauses.may_call(now) {
+            return;
+        }
+        let open = |table: &str| self.destinations.may_ask(table, now);
+        if let Some((table, jobs)) = self.tables.next(open) {
+            self.under_way.listing = true;
+            self.pauses.called();
+            let step = already::list(self.shared.clone(), table.clone(), jobs);
+            self.start(async move { Event::Listed(table, step.await) });
         }
     }
 

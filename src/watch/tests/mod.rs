@@ -137,6 +137,7 @@ fn settings(root: &Path) -> Watch {
         remote_name: Template::default(),
         on_conflict: OnConflict::NewVersion,
         release_on: None,
+        adopt_existing: true,
         allow_hard_links: false,
         priority: 0,
         after_upload: AfterUpload::Keep,
