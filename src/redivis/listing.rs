@@ -1,26 +1,21 @@
 //! The files of a table: an Arrow stream, read row by row and never held as a whole.
 
+mod rows;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, RecordBatch};
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
-use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use reqwest::{Method, Response, Url};
 use tokio::sync::mpsc;
+
+use rows::{Rows, Want};
 
 use super::ask::{lost, within};
 use super::redact::Secrets;
 use super::{ApiError, Client, RemoteFile, wire};
 use crate::crash_point::Call;
-use crate::job::{Md5, RemoteId};
 
 /// About ten million files.
 const LISTING_CAP: u64 = 1024 * 1024 * 1024;
@@ -117,15 +112,6 @@ impl Client {
     }
 }
 
-/// Whether a row is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Want {
-    Not,
-    IfReadable,
-    /// It must be readable.
-    Whole,
-}
-
 /// Where the rows go.
 enum Takers<'a> {
     One(&'a mut Vec<RemoteFile>),
@@ -219,139 +205,6 @@ impl Listing {
     }
 }
 
-/// The columns of one batch, found by name.
-struct Rows<'a> {
-    id: &'a dyn Array,
-    name: &'a dyn Array,
-    size: &'a dyn Array,
-    md5: &'a dyn Array,
-    added_at: Option<&'a dyn Array>,
-}
-
-impl<'a> Rows<'a> {
-    fn of(batch: &'a RecordBatch) -> Result<Self, String> {
-        let column = |name: &str| {
-            batch
-                .column_by_name(name)
-                .map(AsRef::as_ref)
-                .ok_or_else(|| format!("a listing without the column {name}"))
-        };
-        Ok(Self {
-            id: column("file_id")?,
-            name: column("file_name")?,
-            size: column("size")?,
-            md5: column("md5_hash")?,
-            added_at: column("added_at").ok(),
-        })
-    }
-
-    fn collect(
-        &self,
-        want: &mut impl FnMut(&str) -> Want,
-        files: &mut Vec<RemoteFile>,
-    ) -> Result<(), String> {
-        for row in 0..self.name.len() {
-            let name = text(self.name, row).ok_or("a listing whose file_name is no text")?;
-            match want(&name) {
-                Want::Not => {}
-                Want::IfReadable => files.extend(self.file(name, row).ok()),
-                Want::Whole => files.push(self.file(name, row)?),
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&self, name: String, row: usize) -> Result<RemoteFile, String> {
-        let unreadable = |column: &str| format!("a listing whose {column} cannot be read");
-        Ok(RemoteFile {
-            id: text(self.id, row)
-                .map(RemoteId::new)
-                .ok_or_else(|| unreadable("file_id"))?,
-            name,
-            size: number(self.size, row).ok_or_else(|| unreadable("size"))?,
-            md5: md5(self.md5, row).ok_or_else(|| unreadable("md5_hash"))?,
-            added_at: self.added_at.and_then(|column| moment(column, row)),
-        })
-    }
-}
-
-fn text(column: &dyn Array, row: usize) -> Option<String> {
-    if column.is_null(row) {
-        return None;
-    }
-    match column.data_type() {
-        DataType::Utf8 => Some(column.as_string::<i32>().value(row).to_owned()),
-        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row).to_owned()),
-        DataType::Utf8View => Some(column.as_string_view().value(row).to_owned()),
-        DataType::Dictionary(..) => {
-            let dictionary = column.as_any_dictionary_opt()?;
-            let key = number(dictionary.keys(), row)?;
-            text(dictionary.values().as_ref(), usize::try_from(key).ok()?)
-        }
-        _ => None,
-    }
-}
-
-fn number(column: &dyn Array, row: usize) -> Option<u64> {
-    if column.is_null(row) {
-        return None;
-    }
-    let signed = match column.data_type() {
-        DataType::Int8 => i64::from(column.as_primitive::<Int8Type>().value(row)),
-        DataType::Int16 => i64::from(column.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => i64::from(column.as_primitive::<Int32Type>().value(row)),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row),
-        DataType::UInt8 => i64::from(column.as_primitive::<UInt8Type>().value(row)),
-        DataType::UInt16 => i64::from(column.as_primitive::<UInt16Type>().value(row)),
-        DataType::UInt32 => i64::from(column.as_primitive::<UInt32Type>().value(row)),
-        DataType::UInt64 => return Some(column.as_primitive::<UInt64Type>().value(row)),
-        _ => return text(column, row)?.trim().parse().ok(),
-    };
-    u64::try_from(signed).ok()
-}
-
-fn md5(column: &dyn Array, row: usize) -> Option<Md5> {
-    let raw = match column.data_type() {
-        _ if column.is_null(row) => return None,
-        DataType::Binary => column.as_binary::<i32>().value(row),
-        DataType::LargeBinary => column.as_binary::<i64>().value(row),
-        DataType::FixedSizeBinary(_) => column.as_fixed_size_binary().value(row),
-        _ => {
-            let text = text(column, row)?;
-            return Md5::parse(text.trim()).ok();
-        }
-    };
-    raw.try_into()
-        .map(Md5)
-        .ok()
-        .or_else(|| Md5::parse(std::str::from_utf8(raw).ok()?).ok())
-}
-
-fn moment(column: &dyn Array, row: usize) -> Option<Timestamp> {
-    if column.is_null(row) {
-        return None;
-    }
-    match column.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            Timestamp::from_second(column.as_primitive::<TimestampSecondType>().value(row))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let value = column.as_primitive::<TimestampMillisecondType>().value(row);
-            Timestamp::from_millisecond(value)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let value = column.as_primitive::<TimestampMicrosecondType>().value(row);
-            Timestamp::from_microsecond(value)
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            let value = column.as_primitive::<TimestampNanosecondType>().value(row);
-            Timestamp::from_nanosecond(value.into())
-        }
-        _ => return text(column, row)?.trim().parse().ok(),
-    }
-    .ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,10 +213,13 @@ mod tests {
     use arrow_array::types::Int32Type;
     use arrow_array::{
         ArrayRef, DictionaryArray, FixedSizeBinaryArray, Int32Array, Int64Array, LargeStringArray,
-        StringArray, TimestampMicrosecondArray, UInt64Array,
+        RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
     };
     use arrow_ipc::writer::StreamWriter;
+    use arrow_schema::DataType;
     use proptest::prelude::*;
+
+    use crate::job::Md5;
 
     const HEX: &str = "d41d8cd98f00b204e9800998ecf8427e";
     const BASE64: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
