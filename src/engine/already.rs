@@ -5,7 +5,9 @@
 //! before it is sent.
 //!
 //! A listing tells of its own moment. What it has may be removed from the table since, and then nothing would be there
-//! in the end; so an old one is not believed: it is made again, should it matter.
+//! in the end; so an old one is not believed: it is made again, should it matter. Where files are moved or deleted
+//! when the table has them, nothing that was learnt earlier is believed, not even what was registered from here:
+//! the table is asked again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -33,6 +35,15 @@ pub(super) struct Acquaintance {
     waiting: BTreeMap<String, Vec<Job>>,
 }
 
+/// What a watch makes of what its table has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ways {
+    /// It cares what others have put there.
+    pub adopts: bool,
+    /// Files stay where they are when they are in the table.
+    pub keeps: bool,
+}
+
 /// What is to be done with a job, by what is known of its name in the table.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -58,11 +69,16 @@ impl Acquaintance {
         meanwhile
     }
 
-    /// Sorts a new job. `adopts`: whether its watch cares what the table has.
-    pub fn sort(&self, job: Job, last: Option<Last>, adopts: bool, now: Timestamp) -> Next {
+    /// Sorts a new job.
+    pub fn sort(&self, job: Job, last: Option<Last>, ways: Ways, now: Timestamp) -> Next {
         match last {
-            Some(Last::Listed(..)) | None if !adopts => Next::Go(job, None),
+            Some(Last::Listed(..)) | None if !ways.adopts => Next::Go(job, None),
             None if !self.met.contains(&job.table) => Next::List(job),
+            Some(Last::InTable(before) | Last::Listed(before, _))
+                if !ways.keeps && before.size == job.seen.size =>
+            {
+                Next::List(job)
+            }
             Some(Last::Listed(before, at))
                 if before.size == job.seen.size && !is_believed(at, now) =>
             {
@@ -163,10 +179,14 @@ mod tests {
     }
 
     /// Of a job with `size` bytes, whether its table is listed first, and whether it is compared.
-    fn sorted(size: u64, (last, now): (Option<Last>, Timestamp), adopts: bool) -> (bool, bool) {
+    fn sorted(
+        size: u64,
+        (last, now): (Option<Last>, Timestamp),
+        (adopts, keeps): (bool, bool),
+    ) -> (bool, bool) {
         let job = job(1, "t", "a", size);
         let tables = Acquaintance::with(HashSet::from([job.table.clone()]));
-        match tables.sort(job, last, adopts, now) {
+        match tables.sort(job, last, Ways { adopts, keeps }, now) {
             Next::List(_) => (true, false),
             Next::Go(_, last) => (false, last.is_some()),
         }
@@ -183,17 +203,47 @@ mod tests {
             (0, false, (false, false)),
             (7_200, false, (false, false)),
         ] {
-            assert_eq!(sorted(5, listed(5, age), adopts), want, "{age} {adopts}");
+            let ways = (adopts, true);
+            assert_eq!(sorted(5, listed(5, age), ways), want, "{age} {adopts}");
         }
         // another size is other content, whenever it was listed
-        assert_eq!(sorted(6, listed(5, 7_200), true), (false, true));
+        assert_eq!(sorted(6, listed(5, 7_200), (true, true)), (false, true));
+    }
+
+    #[test]
+    fn where_files_are_let_go_nothing_earlier_is_believed() {
+        let (last, now) = listed(5, 0);
+        let Some(Last::Listed(before, _)) = last.clone() else {
+            panic!("{last:?}");
+        };
+        let ours = Some(Last::InTable(before));
+        for (last, adopts, keeps, want) in [
+            (last.clone(), true, false, (true, false)),
+            (ours.clone(), true, false, (true, false)),
+            (ours.clone(), false, false, (true, false)),
+            (ours, true, true, (false, true)),
+            // what others have put there does not matter then
+            (last, false, false, (false, false)),
+        ] {
+            let known = (last.clone(), now);
+            let got = sorted(5, known, (adopts, keeps));
+            assert_eq!(got, want, "{last:?} {adopts} {keeps}");
+        }
+        // it is sent, or not, whatever the table has by now
+        assert_eq!(sorted(6, (last_of(5), now), (true, false)), (false, true));
+    }
+
+    fn last_of(size: u64) -> Option<Last> {
+        listed(size, 0).0
     }
 
     #[test]
     fn a_table_is_met_before_anything_is_sent_to_it() {
         let mut tables = Acquaintance::default();
+        let (adopts, keeps) = (true, true);
+        let ways = Ways { adopts, keeps };
         let now = Timestamp::UNIX_EPOCH;
-        let next = tables.sort(job(1, "t", "a", 5), None, true, now);
+        let next = tables.sort(job(1, "t", "a", 5), None, ways, now);
         let Next::List(first) = next else {
             panic!("{next:?}");
         };
@@ -207,7 +257,7 @@ mod tests {
         tables.wait(job(3, "t", "b", 5));
         let meanwhile: Vec<_> = tables.met(table).iter().map(|job| job.id.0).collect();
         assert_eq!((meanwhile, tables.waiting()), (vec![3], 0));
-        let next = tables.sort(job(2, "t", "a", 5), None, true, now);
+        let next = tables.sort(job(2, "t", "a", 5), None, ways, now);
         assert!(matches!(next, Next::Go(_, None)), "{next:?}");
     }
 }

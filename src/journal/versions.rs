@@ -51,12 +51,29 @@ impl Journal {
     /// of which the table's listing has the name. Not
     /// those of which another version waits for a person after it was stored: it may be in the table or not.
     pub async fn last(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
+        self.last_by(jobs, last).await
+    }
+
+    /// As [`Journal::last`], but what is in the table is taken from its listing alone: what was registered may have
+    /// been removed since.
+    pub async fn last_listed(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
+        self.last_by(jobs, |connection, job| match last(connection, job)? {
+            Some(Last::InTable(_)) => last_listed(connection, job),
+            other => Ok(other),
+        })
+        .await
+    }
+
+    async fn last_by(
+        &self,
+        jobs: &[Job],
+        look_up: impl Fn(&Connection, &Job) -> rusqlite::Result<Option<Last>> + Send + 'static,
+    ) -> Result<HashMap<JobId, Last>, JournalError> {
         let jobs: Vec<Job> = jobs.to_vec();
         self.write(move |connection| {
             let found = jobs.iter().filter_map(|job| {
-                last(connection, job)
-                    .transpose()
-                    .map(|found| Ok((job.id, found?)))
+                let found = look_up(connection, job).transpose()?;
+                Some(found.map(|last| (job.id, last)))
             });
             found.collect()
         })
@@ -113,6 +130,10 @@ fn last(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
     });
     match row.optional()? {
         Some(ours) => Ok(ours),
-        None => Ok(listed(connection, job)?.map(|(before, at)| Last::Listed(before, at))),
+        None => last_listed(connection, job),
     }
+}
+
+fn last_listed(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
+    Ok(listed(connection, job)?.map(|(before, at)| Last::Listed(before, at)))
 }

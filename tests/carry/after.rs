@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use redivis_drop::sandbox::Call;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
@@ -184,6 +185,35 @@ fn what_is_in_the_table_is_deleted_or_moved_and_nothing_else() {
         scene.lab.carry_all();
         scene.all_is_done();
         assert_eq!(scene.lab.report().bytes_received, before);
+    }
+}
+
+/// That the table had it once is no proof that it has it now.
+#[test]
+fn the_same_content_again_goes_only_if_the_table_still_has_it() {
+    for (after, more) in [
+        (After::Delete, ""),
+        (After::Move, ""),
+        (After::Delete, "adopt_existing = false"),
+    ] {
+        let mut scene = Scene::new(after, more).unwrap();
+        for (seed, name) in (1..).zip(["removed", "still there"]) {
+            scene.drop_file(name, 5_000, seed);
+        }
+        scene.lab.carry_all();
+        scene.all_is_done();
+        scene.lab.rewrite_the_books(|entries| {
+            entries.retain(|entry| entry["file"]["name"] != "removed")
+        });
+        scene.configure(more);
+        for (seed, name) in (1..).zip(["removed", "still there"]) {
+            scene.lab.drop_file(name, 5_000, seed);
+        }
+        scene.lab.carry_all();
+        scene.all_is_done();
+        let report = scene.lab.report();
+        let requests = [Call::Put, Call::List].map(|call| report.requests(call));
+        assert_eq!(requests, [1, 1], "{after:?} {more}");
     }
 }
 

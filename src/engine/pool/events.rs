@@ -69,7 +69,7 @@ impl Pool {
                 }
                 self.on_call(None, outcome.answered, outcome.trouble)
                     .await?;
-                self.sort_new(outcome.again).await
+                self.sort_listed(outcome.again).await
             }
             Event::Panicked => Err(JournalError::Rejected(
                 "a step of the engine panicked".into(),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Pool};
-use crate::engine::already::{self, Next};
+use crate::engine::already::{self, Next, Ways};
 use crate::engine::plan::{self, Step};
 use crate::engine::stock::{self, Stock};
 use crate::engine::{Recorded, batch, compare, lot, reconcile, register, reserve};
@@ -62,24 +62,53 @@ impl Pool {
     }
 
     /// Puts each new job where it goes on, by what is known of its name in its table.
-    pub(super) async fn sort_new(&mut self, jobs: Vec<Job>) -> Recorded<()> {
+    async fn sort_new(&mut self, jobs: Vec<Job>) -> Recorded<()> {
         if jobs.is_empty() {
             return Ok(());
         }
         let mut last = self.shared.journal.last(&jobs).await?;
         let now = self.shared.now();
-        let mut early = Vec::new();
+        let mut sorted = Vec::with_capacity(jobs.len());
         for job in jobs {
             let last = last.remove(&job.id);
             let folder = self.shared.folders.get(&job.watch);
-            let adopts = folder.is_some_and(|folder| folder.adopt_existing);
-            match self.tables.sort(job, last, adopts, now) {
+            let ways = Ways {
+                adopts: folder.is_some_and(|folder| folder.adopt_existing),
+                keeps: self.shared.keeps(&job),
+            };
+            match self.tables.sort(job, last, ways, now) {
                 Next::List(job) => self.tables.wait(job),
-                Next::Go(job, Some(Last::InTable(before) | Last::Listed(before, _))) => {
+                Next::Go(job, last) => sorted.push((job, last)),
+            }
+        }
+        self.put(sorted).await
+    }
+
+    /// As [`Pool::sort_new`], for jobs whose table has been listed just now, as far as it can be.
+    pub(super) async fn sort_listed(&mut self, jobs: Vec<Job>) -> Recorded<()> {
+        let keeps = |job: &Job| self.shared.keeps(job);
+        let (kept, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(keeps);
+        self.sort_new(kept).await?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let mut last = self.shared.journal.last_listed(&others).await?;
+        let with_last = others.into_iter().map(|job| {
+            let last = last.remove(&job.id);
+            (job, last)
+        });
+        self.put(with_last.collect()).await
+    }
+
+    async fn put(&mut self, jobs: Vec<(Job, Option<Last>)>) -> Recorded<()> {
+        let mut early = Vec::new();
+        for (job, last) in jobs {
+            match last {
+                Some(Last::InTable(before) | Last::Listed(before, _)) => {
                     self.stock.compare(job, before);
                 }
-                Next::Go(job, Some(Last::UnderWay)) => early.push(job),
-                Next::Go(job, None) => self.stock.queued.extend([job]),
+                Some(Last::UnderWay) => early.push(job),
+                None => self.stock.queued.extend([job]),
             }
         }
         if !early.is_empty() {
