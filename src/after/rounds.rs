@@ -11,7 +11,7 @@ use super::deed::{self, Ended, Work};
 use super::resume::{Resumed, resume};
 use super::{Concluded, Ledger, hand};
 use crate::beneath::{Folder, OpenError, Root};
-use crate::config::{AfterUpload, Watch};
+use crate::config::{AfterUpload, Emptied, Watch};
 use crate::crash_point::{Point, pass};
 use crate::job::{AfterIntent, Deed, Job, JobId, Proven, printable, private_name};
 
@@ -44,7 +44,7 @@ impl Orders {
                 AfterUpload::Delete => Some(Deed::Delete),
                 AfterUpload::Move(to) => Some(Deed::Move(to.clone())),
             },
-            remove_empty: markers.filter(|_| watch.remove_empty_folders),
+            remove_empty: markers.filter(|_| watch.emptied == Emptied::Removed),
         }
     }
 

@@ -14,6 +14,7 @@ mod read;
 mod release;
 mod section;
 mod settings;
+mod side_by_side;
 mod table_reference;
 mod template;
 mod token;
@@ -34,8 +35,8 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    AfterUpload, Backend, Config, Existing, Journal, Kind, OnConflict, Redivis, Retry, Status,
-    Transfer, Verify, Watch,
+    AfterUpload, Backend, Config, Emptied, Existing, Journal, Kind, OnConflict, Redivis, Retry,
+    Status, Transfer, Verify, Watch,
 };
 pub use token::{Token, TokenError, read_token};
 

@@ -141,8 +141,8 @@ pub struct Watch {
     pub priority: i64,
     /// What becomes of a file that is in its table.
     pub after_upload: AfterUpload,
-    /// Whether the folders of a released set go when an after-action emptied them.
-    pub remove_empty_folders: bool,
+    /// What becomes of the folders of a released set that an after-action emptied.
+    pub emptied: Emptied,
 }
 
 /// `watch.after_upload`
@@ -154,6 +154,15 @@ pub enum AfterUpload {
     Delete,
     /// It is moved into this folder, an absolute path, keeping its path below the drop folder.
     Move(PathBuf),
+}
+
+/// `watch.remove_empty_folders`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptied {
+    /// They stay.
+    Kept,
+    /// They are removed, the drop folder itself never.
+    Removed,
 }
 
 /// `watch.existing`

@@ -1,17 +1,16 @@
-//! `[[watch]]`: each for itself, and then all of them side by side.
+//! `[[watch]]`: each for itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::job::{WatchName, printable};
+use crate::job::WatchName;
 
-use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::release::release;
-use super::section::{Notes, Section};
-use super::settings::{AfterUpload, Backend, Existing, Kind, OnConflict, Verify, Watch};
+use super::section::Section;
+use super::settings::{AfterUpload, Backend, Emptied, Existing, Kind, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
 use super::template::template;
 use super::value::{
@@ -24,13 +23,13 @@ pub(super) const EXCLUDE: [&str; 3] = ["**/*.tmp", "**/*.part", "**/.*"];
 /// What one `[[watch]]` gave; its name and folder also if the rest is wrong.
 pub(super) struct Found {
     pub(super) watch: Option<Watch>,
-    name: Option<WatchName>,
-    name_byte: usize,
-    path: Option<PathBuf>,
-    path_byte: usize,
-    move_to: Option<PathBuf>,
-    move_to_byte: usize,
-    after_byte: usize,
+    pub(super) name: Option<WatchName>,
+    pub(super) name_byte: usize,
+    pub(super) path: Option<PathBuf>,
+    pub(super) path_byte: usize,
+    pub(super) move_to: Option<PathBuf>,
+    pub(super) move_to_byte: usize,
+    pub(super) after_byte: usize,
 }
 
 /// Reads one `[[watch]]`.
@@ -68,14 +67,7 @@ pub(super) fn watch(mut section: Section) -> Found {
     let rescan_interval = section
         .get("rescan_interval", time(100))
         .unwrap_or(Duration::from_mins(10));
-    let policies = &[
-        ("new_version", OnConflict::NewVersion),
-        ("skip", OnConflict::Skip),
-        ("fail", OnConflict::Fail),
-    ];
-    let on_conflict = section
-        .get("on_conflict", one_of(policies))
-        .unwrap_or(OnConflict::NewVersion);
+    let on_conflict = on_conflict(&mut section);
     let release_on = section.get("release_on", release).flatten();
     let existing = section
         .get(
@@ -90,11 +82,8 @@ pub(super) fn watch(mut section: Section) -> Found {
     let adopt_existing = section.get("adopt_existing", truth).unwrap_or(true);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
     let after_upload = after_upload(&mut section);
-    let remove_empty_folders = remove_empty_folders(
-        &mut section,
-        release_on.is_some(),
-        after_upload.as_ref() == Some(&AfterUpload::Keep),
-    );
+    let keeps = after_upload.as_ref() == Some(&AfterUpload::Keep);
+    let emptied = emptied(&mut section, release_on.is_some(), keeps);
     section.get("tabular", settings);
     let found = Found {
         name: name.clone(),
@@ -131,11 +120,21 @@ pub(super) fn watch(mut section: Section) -> Found {
                 allow_hard_links,
                 priority,
                 after_upload: after_upload.unwrap_or(AfterUpload::Keep),
-                remove_empty_folders,
+                emptied,
             }),
     };
     section.finish();
     found
+}
+
+fn on_conflict(section: &mut Section) -> OnConflict {
+    let words = &[
+        ("new_version", OnConflict::NewVersion),
+        ("skip", OnConflict::Skip),
+        ("fail", OnConflict::Fail),
+    ];
+    let policy = section.get("on_conflict", one_of(words));
+    policy.unwrap_or(OnConflict::NewVersion)
 }
 
 fn backend(section: &mut Section) -> Backend {
@@ -207,7 +206,7 @@ fn after_upload(section: &mut Section) -> Option<AfterUpload> {
 }
 
 /// `remove_empty_folders`: only of a set is it known that nobody writes there any more.
-fn remove_empty_folders(section: &mut Section, has_sets: bool, keeps: bool) -> bool {
+fn emptied(section: &mut Section, has_sets: bool, keeps: bool) -> Emptied {
     let wanted = section.get("remove_empty_folders", truth).unwrap_or(false);
     if wanted && keeps {
         let complaint = Complaint::new("no folder gets empty while files are kept");
@@ -218,7 +217,11 @@ fn remove_empty_folders(section: &mut Section, has_sets: bool, keeps: bool) -> b
         let hint = "name their marker in `release_on`, or remove this line";
         section.blame("remove_empty_folders", complaint.hint(hint));
     }
-    wanted
+    if wanted {
+        Emptied::Removed
+    } else {
+        Emptied::Kept
+    }
 }
 
 fn watch_name(text: &str) -> Reading<WatchName> {
@@ -242,118 +245,4 @@ fn settings(value: &DeValue) -> Reading<usize> {
         wrong_kind("a section [watch.tabular]", value)
             .hint("write [watch.tabular] below its [[watch]]")
     })
-}
-
-/// Names and folders are unique, no folder lies in another, and none holds our own files.
-pub(super) fn hold_against_each_other(
-    all: &[Found],
-    own_files: &[(&str, Option<&PathBuf>)],
-    lines: &Lines,
-    notes: &mut Notes,
-) {
-    for (at, later) in all.iter().enumerate() {
-        for earlier in &all[..at] {
-            if let Some(complaint) = same_name(earlier, later, lines) {
-                notes.problem(later.name_byte, complaint);
-            }
-            if let Some(complaint) = shared_folder(earlier, later, lines) {
-                notes.problem(later.path_byte, complaint);
-            }
-        }
-        for other in all {
-            if let Some(complaint) = carried_again(later, other, lines) {
-                notes.problem(later.move_to_byte, complaint);
-            }
-        }
-        for (what, path) in own_files {
-            if let (Some(root), Some(path)) = (&later.path, path)
-                && path.starts_with(root)
-            {
-                let what = format!(
-                    "`path`: {what}, {}, lies in this folder and would be uploaded",
-                    printable(path)
-                );
-                let complaint = Complaint::new(what).hint("move one of them elsewhere");
-                notes.problem(later.path_byte, complaint);
-            }
-        }
-    }
-}
-
-fn same_name(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
-    let name = later
-        .name
-        .as_ref()
-        .filter(|name| earlier.name.as_ref() == Some(name))?;
-    let there = spot(lines, earlier.name_byte);
-    Some(
-        Complaint::new(format!(
-            "`name`: {:?} is the name of the watch at {there} too",
-            name.as_str()
-        ))
-        .hint("the journal tells watches apart by their names: choose another"),
-    )
-}
-
-fn shared_folder(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
-    let (old, new) = (earlier.path.as_ref()?, later.path.as_ref()?);
-    let there = format!(
-        "the folder of the watch at {}",
-        spot(lines, earlier.path_byte)
-    );
-    let relation = if old == new {
-        format!("is {there} too")
-    } else if new.starts_with(old) {
-        format!("lies in {}, {there}", printable(old))
-    } else if old.starts_with(new) {
-        format!("holds {}, {there}", printable(old))
-    } else {
-        return None;
-    };
-    Some(
-        Complaint::new(format!("`path`: {} {relation}", printable(new)))
-            .hint("each file belongs to one watch: give each a folder of its own"),
-    )
-}
-
-/// Files are touched only after their registered md5 was found equal, so there must be one.
-pub(super) fn hold_against_verify(all: &[Found], verify: Verify, notes: &mut Notes) {
-    let acts = |watch: &Watch| watch.after_upload != AfterUpload::Keep;
-    for found in all {
-        if verify != Verify::Md5 && found.watch.as_ref().is_some_and(acts) {
-            let what =
-                r#"`after_upload`: without md5 no file is moved or deleted, and verify = "crc32c""#;
-            let hint = r#"write verify = "md5" in [transfer], or keep the files"#;
-            notes.problem(found.after_byte, Complaint::new(what).hint(hint));
-        }
-    }
-}
-
-/// What is moved into a drop folder would be uploaded from there.
-fn carried_again(mover: &Found, other: &Found, lines: &Lines) -> Option<Complaint> {
-    let (to, folder) = (mover.move_to.as_ref()?, other.path.as_ref()?);
-    let there = format!(
-        "the folder of the watch at {}",
-        spot(lines, other.path_byte)
-    );
-    let relation = if to == folder {
-        format!("is {there}")
-    } else if to.starts_with(folder) {
-        format!("lies in {}, {there}", printable(folder))
-    } else if folder.starts_with(to) {
-        format!("holds {}, {there}", printable(folder))
-    } else {
-        return None;
-    };
-    Some(
-        Complaint::new(format!("`move_to`: {} {relation}", printable(to)))
-            .hint("what is moved there would be uploaded again: choose a folder apart from all drop folders"),
-    )
-}
-
-fn spot(lines: &Lines, byte: usize) -> String {
-    match lines.place(byte) {
-        Place::File { line, column } => format!("{line}:{column}"),
-        Place::Environment(name) => name.to_owned(),
-    }
 }

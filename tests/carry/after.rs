@@ -203,7 +203,7 @@ fn the_same_content_again_goes_only_if_the_table_still_has_it() {
         scene.lab.carry_all();
         scene.all_is_done();
         scene.lab.rewrite_the_books(|entries| {
-            entries.retain(|entry| entry["file"]["name"] != "removed")
+            entries.retain(|entry| entry["file"]["name"] != "removed");
         });
         scene.configure(more);
         for (seed, name) in (1..).zip(["removed", "still there"]) {

@@ -421,5 +421,5 @@ fn what_becomes_of_a_file_is_said_whole_and_leads_into_no_drop_folder() {
     let config = read(&first(whole)).unwrap();
     let to = AfterUpload::Move("/data/drop-done".into());
     assert_eq!(config.watches[0].after_upload, to);
-    assert!(config.watches[0].remove_empty_folders);
+    assert_eq!(config.watches[0].emptied, Emptied::Removed);
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::Pace;
 use super::{Health, Ledger, Missing, Phase, Watching, spawn_with};
-use crate::config::{AfterUpload, Backend, Existing, Kind, OnConflict, Watch};
+use crate::config::{AfterUpload, Backend, Emptied, Existing, Kind, OnConflict, Watch};
 use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
@@ -141,7 +141,7 @@ fn settings(root: &Path) -> Watch {
         allow_hard_links: false,
         priority: 0,
         after_upload: AfterUpload::Keep,
-        remove_empty_folders: false,
+        emptied: Emptied::Kept,
     }
 }
 
