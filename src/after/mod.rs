@@ -38,6 +38,7 @@
 mod carry;
 mod check;
 mod deed;
+mod emptied;
 mod hand;
 mod ledger;
 mod place;

@@ -1,7 +1,7 @@
 //! The loop of one watch: what is in its table, a few files at a time.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::deed::{self, Ended, Work};
 use super::resume::{Resumed, resume};
-use super::{Concluded, Ledger, hand};
-use crate::beneath::{Folder, OpenError, Root};
+use super::{Concluded, Ledger, emptied, hand};
+use crate::beneath::Folder;
 use crate::config::{AfterUpload, Emptied, Watch};
 use crate::crash_point::{Point, pass};
 use crate::job::{AfterIntent, Deed, Job, JobId, Proven, printable, private_name};
@@ -170,7 +170,12 @@ fn finish(
     untouched: Vec<Proven>,
 ) -> (Conclusions, Vec<Proven>) {
     sync(touched, &mut concluded);
-    remove_empty_folders(orders, &concluded);
+    if let Some(markers) = &orders.remove_empty {
+        let is_done = |(_, what): &&(Job, Concluded)| matches!(what, Concluded::Done(_));
+        let done = concluded.iter().filter(is_done);
+        let lost: Vec<_> = done.map(|(job, _)| job.path.as_path()).collect();
+        emptied::remove(&orders.root, markers, &lost);
+    }
     (concluded, untouched)
 }
 
@@ -242,37 +247,6 @@ fn sync(touched: &[Folder], concluded: &mut Conclusions) {
         }
     }
     pass(Point::AfterSynced);
-}
-
-/// Removes folders of sets that the actions emptied; the kernel refuses any other. Never the root, and none above the
-/// folder whose marker has gone.
-fn remove_empty_folders(orders: &Orders, concluded: &Conclusions) {
-    let Some(markers) = &orders.remove_empty else {
-        return;
-    };
-    let Ok(root) = Root::open(&orders.root) else {
-        return;
-    };
-    let is_done = |what: &Concluded| matches!(what, Concluded::Done(_));
-    for (job, _) in concluded.iter().filter(|(_, what)| is_done(what)) {
-        let name = job.path.file_name();
-        let is_marker = markers.iter().any(|marker| name == Some(marker.as_ref()));
-        let mut folder = job.path.parent();
-        while let Some(path) = folder.filter(|path| path.file_name().is_some()) {
-            if remove(&root, path).is_err() || is_marker {
-                break;
-            }
-            folder = path.parent();
-        }
-    }
-}
-
-fn remove(root: &Root, path: &Path) -> Result<(), OpenError> {
-    let parent = root.folder(path.parent().unwrap_or("".as_ref()))?;
-    hand::remove_empty(&parent, path.file_name().unwrap_or_default())?;
-    let folder = printable(path);
-    tracing::info!(folder, "an empty folder of a finished set was removed");
-    Ok(())
 }
 
 fn tell(job: &Job, what: &Concluded) {
