@@ -9,7 +9,9 @@ use std::path::Path;
 use md5::{Digest as _, Md5 as Sum};
 use rustix::io::Errno;
 
-use super::deed::{CHANGED, Deleted, Ended, Tried, Work, delete, gone, is_the_pinned, put_back};
+use super::deed::{
+    CHANGED, Deleted, Ended, Tried, Work, delete, gone, is_the_pinned, nobody_writes, put_back,
+};
 use super::hand;
 use super::place::{self, BLOCK, Content, Place};
 use crate::beneath::{Folder, OpenError, Pinned, Root, fingerprint};
@@ -50,6 +52,10 @@ pub(super) fn carry(
             if !is_the_pinned(&folder, &work.intent.aside, pinned, &work.job.seen)? {
                 put_back(&folder, &work.intent.aside, &from, &name)?;
                 return Ok(Ended::Left(CHANGED.to_owned()));
+            }
+            if let Err(why) = nobody_writes(&folder, &work.intent.aside) {
+                put_back(&folder, &work.intent.aside, &from, &name)?;
+                return Err(why);
             }
             let named = place::settle(&folder, &work.intent.aside, &name, content)?;
             pass(Point::AfterNamed);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::hand;
 use super::place::{self, Content};
 use super::{Concluded, carry};
+use crate::beneath::lease::Answer;
 use crate::beneath::{Folder, OpenError, Pinned, Root};
 use crate::crash_point::{Point, pass};
 use crate::job::{AfterIntent, Deed, Fingerprint, Job};
@@ -65,6 +66,8 @@ impl Work<'_> {
 }
 
 pub(super) const CHANGED: &str = "the file changed after it was uploaded and was left where it is; the newer version is a job of its own";
+pub(super) const WRITTEN: &str =
+    "somebody has the file open for writing, so it stays where it is for now";
 pub(super) const GONE: &str = "the file was gone already";
 
 /// Does what the intent says, from the beginning.
@@ -81,6 +84,7 @@ pub(super) fn perform(work: &mut Work<'_>) -> Tried {
         Standing::Gone => return gone(&root, work),
         Standing::Other => return Ok(Ended::Left(CHANGED.to_owned())),
     };
+    nobody_writes(&folder, &name)?;
     let deed = work.intent.deed.clone();
     match deed {
         Deed::Delete => {
@@ -121,6 +125,16 @@ pub(super) enum Deleted {
     Changed,
 }
 
+/// What is written into a file after it was deleted or moved would never arrive. Where the kernel does not tell of
+/// writers (a share, another user's file without `CAP_LEASE`), nobody is taken to write what has settled and was read.
+pub(super) fn nobody_writes(folder: &Folder, name: &OsStr) -> Result<(), String> {
+    match folder.writer(name) {
+        Ok(Answer::Writer) => Err(WRITTEN.to_owned()),
+        Ok(_) | Err(OpenError::Gone | OpenError::NotAFile(_)) => Ok(()),
+        Err(error) => Err(hand::failed("the file cannot be looked at", error)),
+    }
+}
+
 /// Deletes the pinned file: a private name, one more look, and only then.
 ///
 /// Crash window: after the private name. The intent knows it, and the next start looks there first.
@@ -140,6 +154,11 @@ pub(super) fn delete(
     if !is_the_pinned(folder, aside, pinned, seen)? {
         put_back(folder, aside, folder, name)?;
         return Ok(Deleted::Changed);
+    }
+    // whoever opened it before the renaming is seen now, and nobody else knows the private name
+    if let Err(why) = nobody_writes(folder, aside) {
+        put_back(folder, aside, folder, name)?;
+        return Err(why);
     }
     hand::delete(folder, aside)
         .map_err(|error| hand::failed("the file cannot be deleted", error))?;

@@ -94,6 +94,7 @@ fn of_move(
     // renamed into the new folder, and not named there
     match aside_in(&target, work)? {
         Aside::Ours => {
+            deed::nobody_writes(&target, &work.intent.aside)?;
             forget_second_name(source.as_ref(), &target, work)?;
             let named = place::settle(&target, &work.intent.aside, &name, content)?;
             source
@@ -196,6 +197,7 @@ fn aside_in(folder: &Folder, work: &Work<'_>) -> Result<Aside, String> {
 
 fn finish_deletion(source: &Folder, work: &Work<'_>) -> Result<(), String> {
     forget_second_name(Some(source), source, work)?;
+    deed::nobody_writes(source, &work.intent.aside)?;
     hand::delete(source, &work.intent.aside)
         .map_err(|error| hand::failed("the file cannot be deleted", error))
 }

@@ -1,5 +1,7 @@
 //! Real files in real folders, each interruption made by hand.
 
+mod writers;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

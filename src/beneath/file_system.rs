@@ -32,6 +32,19 @@ const ELSEWHERE: &[(u32, &str)] = &[
     (0xbacb_acbc, "a folder shared with a virtual machine"),
 ];
 
+/// File systems whose leases know of all writers: local ones, by the number that `statfs` gives them.
+const WITH_LEASES: [u64; 9] = [
+    0xef53,      // ext2, ext3, ext4
+    0x5846_5342, // XFS
+    0x9123_683e, // btrfs
+    0x0102_1994, // tmpfs
+    0x794c_7630, // overlayfs
+    0xf2f5_2010, // F2FS
+    0xca45_1a4e, // bcachefs
+    0x2fc1_2fc1, // ZFS
+    0x3153_464a, // JFS
+];
+
 /// What kind of network, or of program, the file system at `path` belongs to; `None`: a disk of this machine.
 ///
 /// # Errors
@@ -45,9 +58,10 @@ pub(super) fn network_behind(open: impl AsFd) -> io::Result<Option<&'static str>
     Ok(network_of(fstatfs(open)?.f_type))
 }
 
-/// Its number.
-pub(super) fn kind_behind(open: impl AsFd) -> io::Result<u64> {
-    Ok(number(fstatfs(open)?.f_type).unsigned_abs())
+/// Whether its leases know of all writers.
+pub(super) fn has_leases(open: impl AsFd) -> io::Result<bool> {
+    let kind = number(fstatfs(open)?.f_type).unsigned_abs();
+    Ok(WITH_LEASES.contains(&kind))
 }
 
 /// The system gives it as a signed long; only 32 bits of it count.

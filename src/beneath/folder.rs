@@ -10,8 +10,10 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
+use super::lease::{self, Answer};
 use super::{
-    BENEATH, Identity, OpenError, OpenFile, Root, device, regular, regular_version, statx,
+    BENEATH, Identity, OpenError, OpenFile, Root, device, file_system, regular, regular_version,
+    statx,
 };
 use crate::job::Fingerprint;
 
@@ -60,6 +62,22 @@ impl Folder {
         let file = File::from(self.open(name, flags)?);
         let (seen, links) = regular(&file)?;
         Ok(OpenFile { file, seen, links })
+    }
+
+    /// Whether somebody has the regular file of this name open for writing, as far as the kernel tells it.
+    pub fn writer(&self, name: &OsStr) -> Result<Answer, OpenError> {
+        if !file_system::has_leases(&self.folder).map_err(OpenError::Io)? {
+            return Ok(Answer::Unknown);
+        }
+        match self.open_file(name) {
+            Ok(open) => Ok(lease::ask(&open.file)),
+            // somebody holds a lease for writing, and is being asked to give it back
+            Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok(Answer::Writer)
+            }
+            Err(OpenError::Denied) => Ok(Answer::NotAllowed),
+            Err(error) => Err(error),
+        }
     }
 
     /// Which folder this is.

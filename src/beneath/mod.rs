@@ -21,6 +21,7 @@
 mod error;
 mod file_system;
 mod folder;
+pub mod lease;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -134,9 +135,10 @@ impl Root {
         file_system::network_behind(self.resolve(folder, OFlags::PATH)?)
     }
 
-    /// The number of the kind of file system that something is on, as `statfs` gives it. Nothing is opened.
-    pub fn file_system(&self, relative: &Path) -> io::Result<u64> {
-        file_system::kind_behind(self.resolve(relative, OFlags::PATH)?)
+    /// Whether a [`lease`] on something tells of all its writers. Nothing is opened: on a share that could already
+    /// disturb somebody.
+    pub fn has_leases(&self, relative: &Path) -> io::Result<bool> {
+        file_system::has_leases(self.resolve(relative, OFlags::PATH)?)
     }
 
     /// Whether this user may read what is there, by its permissions. Nothing is opened for reading.

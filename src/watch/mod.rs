@@ -19,7 +19,6 @@
 //! | `complete` | lets files and markers go by that                               |
 //! | `settle`   | pure: when a file is finished                                   |
 //! | `writers`  | whether somebody has a file open for writing                    |
-//! | `lease`    | that question to the kernel; the room's only `unsafe`           |
 //! | `filter`   | pure: which paths are wanted                                    |
 //! | `health`   | what is wrong, and when to say so                               |
 //! | `ledger`   | what a watch needs from the outside                             |
@@ -45,7 +44,6 @@ mod folder;
 mod happening;
 mod health;
 mod hint;
-mod lease;
 mod ledger;
 mod look;
 mod polled;

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
-use super::lease::{self, Answer};
 use super::settle::Writer;
+use crate::beneath::lease::{self, Answer};
 use crate::beneath::{OpenError, Root};
 use crate::job::Sighting;
 
@@ -34,19 +34,6 @@ const DESCRIPTORS: usize = 100_000;
 
 /// So many devices without leases are remembered; then all are asked again.
 const DEVICES: usize = 1_000;
-
-/// File systems whose leases know of all writers: local ones, by the number that `statfs` gives them.
-const WITH_LEASES: [u64; 9] = [
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // XFS
-    0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
-    0x794c_7630, // overlayfs
-    0xf2f5_2010, // F2FS
-    0xca45_1a4e, // bcachefs
-    0x2fc1_2fc1, // ZFS
-    0x3153_464a, // JFS
-];
 
 /// The means to begin with; those behind it follow when it gives no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,10 +121,10 @@ impl Writers {
         if self.without_leases.contains(&device) || self.with_leases == Some(device) {
             return self.with_leases == Some(device);
         }
-        let Ok(kind) = root.file_system(&file.path) else {
+        let Ok(has_leases) = root.has_leases(&file.path) else {
             return false;
         };
-        if WITH_LEASES.contains(&kind) {
+        if has_leases {
             self.with_leases = Some(device);
             return true;
         }

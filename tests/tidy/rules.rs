@@ -78,7 +78,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "libc",
-        &["src/watch/lease.rs"],
+        &["src/beneath/lease.rs"],
         "unsafe code is one call in this file, and three for MD5",
     ),
 ];

@@ -8,6 +8,9 @@
 //! that is stopped in that window (by a debugger, a frozen group) makes others wait for longer.
 //!
 //! The system calls have no safe face in a library here, so this file has the only `unsafe` of the room.
+//!
+//! Only local file systems know of all writers, and a share could be disturbed by the question: ask
+//! [`Root::has_leases`](super::Root::has_leases) first, or [`Folder::writer`](super::Folder::writer), which does.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +23,7 @@ const F_SETSIG: libc::c_int = 10;
 
 /// What the kernel says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     /// Somebody has it open for writing.
     Writer,
     /// Nobody has.
@@ -32,7 +35,7 @@ pub(super) enum Answer {
 }
 
 /// Whether somebody has this file open for writing. It must be open for reading only.
-pub(super) fn ask(file: &File) -> Answer {
+pub fn ask(file: &File) -> Answer {
     match take(file).and_then(|()| give_back(file)) {
         Ok(()) => Answer::NoWriter,
         Err(Errno::AGAIN) => Answer::Writer,
