@@ -10,7 +10,7 @@ use md5::Digest as _;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::carry::part;
+use super::carry::{carry, part};
 use super::deed::{Deleted, Ended, Work, delete, perform};
 use super::place::{numbered, settle};
 use super::resume::{Resumed, resume};

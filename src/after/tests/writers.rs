@@ -34,22 +34,34 @@ fn a_file_that_is_open_for_writing_is_not_touched_until_it_is_closed() {
     }
 }
 
-/// Of a deletion, after the look; the move asks the same question at the same place.
 #[test]
 fn who_opens_it_between_the_look_and_the_renaming_loses_nothing() {
-    let place = Place::new(false);
-    let run = folder(&place.drop.join("run"));
-    let pinned = run.pin("a.csv".as_ref()).unwrap();
-    let mut writer = OpenOptions::new()
-        .append(true)
-        .open(place.source())
-        .unwrap();
-    let aside = &place.intent.aside;
-    let deleted = delete(&run, "a.csv".as_ref(), aside, &pinned, &place.job.seen);
-    assert!(matches!(deleted, Err(why) if why.contains("open for writing")));
-    writer.write_all(b", and more").unwrap();
-    let all = [BYTES, b", and more"].concat();
-    place.holds(&[("drop/run/a.csv", &all)]);
+    for place in places() {
+        let run = folder(&place.drop.join("run"));
+        let pinned = run.pin("a.csv".as_ref()).unwrap();
+        let writer = OpenOptions::new().append(true).open(place.source());
+        let mut writer = writer.unwrap();
+        let tried = match place.intent.deed.clone() {
+            Deed::Delete => {
+                let aside = &place.intent.aside;
+                delete(&run, "a.csv".as_ref(), aside, &pinned, &place.job.seen).map(drop)
+            }
+            Deed::Move(to) => {
+                let root = Root::open(&place.drop).unwrap();
+                place
+                    .work(|work| carry(work, &root, run, &pinned, &to))
+                    .map(drop)
+            }
+        };
+        assert!(
+            matches!(&tried, Err(why) if why.contains("open for writing")),
+            "{tried:?}"
+        );
+        writer.write_all(b", and more").unwrap();
+        let all = [BYTES, b", and more"].concat();
+        let here = ("drop/run/a.csv".to_owned(), all);
+        assert!(place.all().contains(&here), "{:?}", place.all());
+    }
 }
 
 #[test]
