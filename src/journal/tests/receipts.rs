@@ -16,6 +16,18 @@ fn carry(bench: &Bench) {
     }
 }
 
+/// So many new files, called by their numbers, all of them carried.
+fn carry_many(bench: &Bench, count: u32) -> Vec<String> {
+    let names: Vec<_> = (0..count).map(|number| format!("{number:02}")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    bench.enqueue(&files);
+    let is_queued = |job: &Job| job.state.name() == StateName::Queued;
+    while bench.jobs().iter().any(is_queued) {
+        carry(bench);
+    }
+    names
+}
+
 /// Of a queued file, if there is one at that path.
 pub(super) fn carry_path(bench: &Bench, path: &str) {
     let mut way = ways().remove(0).into_iter();
@@ -104,16 +116,7 @@ fn no_receipt_is_ever_changed_or_removed() {
 #[test]
 fn what_ended_long_ago_goes_with_its_history_and_its_receipt_stays() {
     let bench = Bench::new();
-    let files: Vec<_> = (0..450).map(|number| format!("{number:03}")).collect();
-    let files: Vec<_> = files.iter().map(|name| (name.as_str(), 1)).collect();
-    bench.enqueue(&files);
-    while bench
-        .jobs()
-        .iter()
-        .any(|job| job.state.name() == StateName::Queued)
-    {
-        carry(&bench);
-    }
+    carry_many(&bench, 450);
     // one of every state that is not done, as old as the others
     bench.enqueue(&[
         ("missing", 1),
@@ -164,16 +167,8 @@ fn a_job_without_a_receipt_is_not_forgotten() {
 #[test]
 fn a_version_whose_job_was_pruned_is_known_and_another_one_is_not() {
     let bench = Bench::new();
-    let names: Vec<_> = (0..60).map(|number| format!("{number:02}")).collect();
+    let names = carry_many(&bench, 60);
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
-    bench.enqueue(&files);
-    while bench
-        .jobs()
-        .iter()
-        .any(|job| job.state.name() == StateName::Queued)
-    {
-        carry(&bench);
-    }
     prune(&bench);
     assert_eq!(bench.jobs(), []);
     // some are there with their jobs, and one more was given up there
