@@ -12,6 +12,7 @@ mod full;
 mod groups;
 pub(super) mod heard;
 mod known;
+mod listings;
 mod names;
 mod prefixes;
 mod receipts;
