@@ -55,6 +55,12 @@ impl<'a> Reference<'a> {
         format!("{}.{}", self.owner, self.name)
     }
 
+    /// The table's name in its dataset's, whatever the version and the ids.
+    pub fn plain(&self) -> String {
+        let table = self.table.split(':').next().unwrap_or(self.table);
+        format!("{}.{table}", self.dataset_name())
+    }
+
     /// A reference to the dataset, without a version.
     pub fn dataset(&self) -> String {
         match self.ref_id {
@@ -108,6 +114,7 @@ mod tests {
             assert_eq!(reference.version, version, "{text}");
             assert_eq!(reference.dataset(), dataset, "{text}");
             assert_eq!(reference.dataset_name(), "a.b", "{text}");
+            assert_eq!(reference.plain(), "a.b.c", "{text}");
             assert_eq!(reference.in_next_version(), next, "{text}");
         }
         assert!(Reference::read("table").is_none());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::next_version::Words;
+use super::next_version::{OPEN, Words};
 use crate::redivis::ApiError;
 
 /// A closed table is tried again this often.
@@ -79,6 +79,7 @@ impl Destinations {
         let why = match words {
             Words::Instead(_, in_flight) if closed.in_flight => in_flight.clone(),
             Words::Instead(why, _) => why.clone(),
+            Words::Open => format!("{} ({OPEN})", closed.said),
             Words::Also(more) => format!("{} ({more})", closed.said),
         };
         let is_news = closed.why.as_ref() != Some(&why);

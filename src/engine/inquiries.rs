@@ -13,6 +13,8 @@ pub(super) struct Inquiries {
     waiting: BTreeMap<String, Waiting>,
     /// Those that had no next version when they were looked at last.
     without_next: BTreeSet<String>,
+    /// Those that have one since, and the tables that were tried for that.
+    with_next: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -29,8 +31,6 @@ pub(super) struct Inquiry {
     pub dataset: String,
     /// Those of its tables that refuse everything; at least one.
     pub tables: Vec<String>,
-    /// It had no next version when it was looked at last.
-    pub had_none: bool,
 }
 
 impl Inquiries {
@@ -64,11 +64,18 @@ impl Inquiries {
 
     /// A dataset was looked at.
     pub fn looked(&mut self, dataset: &str, has_next: bool) {
-        if has_next {
-            self.without_next.remove(dataset);
-        } else {
+        if !has_next {
+            self.with_next.remove(dataset);
             self.without_next.insert(dataset.to_owned());
+        } else if self.without_next.remove(dataset) {
+            self.with_next.insert(dataset.to_owned(), BTreeSet::new());
         }
+    }
+
+    /// Whether a table may have refused only because its dataset had no next version then. Once for each that came.
+    pub fn may_try(&mut self, dataset: &str, table: &str) -> bool {
+        let tried = self.with_next.get_mut(dataset);
+        tried.is_some_and(|tried| tried.insert(table.to_owned()))
     }
 
     /// A dataset that is to be looked at at `now`; it is not named again until somebody asks.
@@ -78,7 +85,6 @@ impl Inquiries {
         let dataset = due?.0.clone();
         let waiting = self.waiting.remove(&dataset)?;
         Some(Inquiry {
-            had_none: self.without_next.contains(&dataset),
             dataset,
             tables: waiting.tables.into_iter().collect(),
         })
@@ -108,24 +114,33 @@ mod tests {
         let first = inquiries.next(now).unwrap();
         assert_eq!(first.dataset, "a.b");
         assert_eq!(first.tables, ["a.b:7br5:next.y", "a.b:next.x"]);
-        assert!(!first.had_none);
         assert_eq!(inquiries.next(now).unwrap().dataset, "a.c");
         assert_eq!(inquiries.next(now), None, "once only");
 
-        inquiries.looked("a.b", false);
         inquiries.ask_later(first.clone(), Some(soon));
         assert_eq!(inquiries.next(now), None);
         assert_eq!(inquiries.ends().next(), Some(soon));
         inquiries.forget("a.b:next.x");
         let again = inquiries.next(soon).unwrap();
         assert_eq!(again.tables, ["a.b:7br5:next.y"]);
-        assert!(again.had_none);
 
         inquiries.ask_later(again, Some(soon));
         inquiries.ask("a.b:next.x");
         assert_eq!(inquiries.next(now).unwrap().tables.len(), 2, "a new reason");
+    }
+
+    #[test]
+    fn each_table_is_tried_once_for_each_next_version_that_came() {
+        let mut inquiries = Inquiries::default();
         inquiries.looked("a.b", true);
-        inquiries.ask("a.b:next.x");
-        assert!(!inquiries.next(now).unwrap().had_none);
+        assert!(!inquiries.may_try("a.b", "x"), "it was there before");
+        for _ in 0..2 {
+            inquiries.looked("a.b", false);
+            assert!(!inquiries.may_try("a.b", "x"));
+            inquiries.looked("a.b", true);
+            assert!(inquiries.may_try("a.b", "x") && !inquiries.may_try("a.b", "x"));
+            inquiries.looked("a.b", true);
+            assert!(inquiries.may_try("a.b", "y") && !inquiries.may_try("a.b", "x"));
+        }
     }
 }

@@ -25,8 +25,10 @@ const BY_ITSELF: &str = "Its files wait, and go on within five minutes of that";
 #[derive(Debug)]
 pub(super) struct Looked {
     pub inquiry: Inquiry,
-    /// Whether it has a next version; `None`: that is not known.
+    /// Whether it had a next version when it was asked for; `None`: that is not known.
     pub has_next: Option<bool>,
+    /// It had none, and has one now.
+    pub made: bool,
     pub verdict: Verdict,
     pub answered: bool,
     pub trouble: Option<Trouble>,
@@ -38,8 +40,6 @@ pub(super) enum Verdict {
     /// They stay closed, each with this behind or instead of Redivis' own words; looked at again after so long, if
     /// that would help.
     Closed(Vec<(String, Words)>, Option<Duration>),
-    /// There is a next version since they refused: they are tried at once.
-    Try,
     /// It could not be found out.
     Unknown,
 }
@@ -51,7 +51,13 @@ pub(super) enum Words {
     Instead(String, String),
     /// Redivis' own, with this behind them.
     Also(String),
+    /// As `Also`; but the version that the table is in is not released. Was it when the table refused?
+    Open,
 }
+
+/// Behind Redivis' own words, where its version is not the reason.
+pub(super) const OPEN: &str =
+    "its version is not released, so look whether the table is in it, and of the right kind";
 
 /// What became of the wish for a next version.
 enum Made {
@@ -67,6 +73,7 @@ enum Made {
 pub(super) async fn look(shared: Arc<Shared>, inquiry: Inquiry) -> Recorded<Looked> {
     let mut looked = Looked {
         has_next: None,
+        made: false,
         verdict: Verdict::Unknown,
         answered: true,
         trouble: None,
@@ -93,10 +100,9 @@ pub(super) async fn look(shared: Arc<Shared>, inquiry: Inquiry) -> Recorded<Look
         }
     };
     looked.has_next = Some(info.has_next_version);
-    let wants = |table: &&String| {
-        shared.makes_next_version.contains(*table)
-            && matches!(Standing::of(table, &info), Standing::NoNext(_))
-    };
+    let makes = |table: &&String| shared.makes_next_version.contains(*table);
+    let wants =
+        |table: &&String| makes(table) && matches!(Standing::of(table, &info), Standing::NoNext(_));
     let mut made = None;
     if info.has_next_version {
         // whoever has made it
@@ -110,11 +116,7 @@ pub(super) async fn look(shared: Arc<Shared>, inquiry: Inquiry) -> Recorded<Look
             released: info.released.clone().unwrap_or_default(),
         };
         match make(&shared, &of, &reference, asked.awake).await? {
-            Made::Yes => {
-                looked.has_next = Some(true);
-                looked.verdict = Verdict::Try;
-                return Ok(looked);
-            }
+            Made::Yes => looked.made = true,
             Made::No(why, again) => made = Some((why, again)),
             Made::Trouble(trouble) => {
                 looked.answered = false;
@@ -123,12 +125,13 @@ pub(super) async fn look(shared: Arc<Shared>, inquiry: Inquiry) -> Recorded<Look
             }
         }
     }
-    if info.has_next_version && looked.inquiry.had_none {
-        looked.verdict = Verdict::Try;
-        return Ok(looked);
-    }
+    let info = DatasetInfo {
+        has_next_version: info.has_next_version || looked.made,
+        ..info
+    };
+    let tables = &looked.inquiry.tables;
     let each = tables.iter().map(|table| {
-        let why = made.as_ref().filter(|_| wants(&table));
+        let why = made.as_ref().filter(|_| makes(&table));
         let words = words(table, &info, why.map(|(why, _)| why.as_str()));
         (table.clone(), words)
     });
@@ -140,11 +143,7 @@ pub(super) async fn look(shared: Arc<Shared>, inquiry: Inquiry) -> Recorded<Look
 fn words(table: &str, dataset: &DatasetInfo, made: Option<&str>) -> Words {
     let standing = Standing::of(table, dataset);
     let advice = match (&standing, made) {
-        (Standing::Open, _) => {
-            return Words::Also(
-                "its version is not released, so look whether the table is in it, and of the right kind".into(),
-            );
-        }
+        (Standing::Open, _) => return Words::Open,
         (Standing::NoNext(_), Some(why)) => format!("{why}. {BY_ITSELF}"),
         (Standing::NoNext(_), None) => format!(
             "Make the next version in Redivis, or set create_next_version = true for this watch. {BY_ITSELF}"

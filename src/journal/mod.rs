@@ -15,6 +15,7 @@ mod crashes;
 mod enqueue;
 mod error;
 mod existing;
+mod follow;
 mod health;
 mod known;
 mod listings;

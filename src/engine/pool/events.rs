@@ -227,22 +227,23 @@ impl Pool {
         if let Some(has_next) = looked.has_next {
             self.inquiries.looked(&inquiry.dataset, has_next);
         }
+        if looked.made {
+            self.inquiries.looked(&inquiry.dataset, true);
+        }
         let now = Instant::now();
         match looked.verdict {
             Verdict::Closed(tables, again) => {
-                if let Some(wait) = again {
-                    self.inquiries.ask_later(inquiry, Some(now + wait));
-                }
                 for (table, words) in tables {
-                    if let Some(why) = self.destinations.explain(&table, &words) {
+                    let dataset = &inquiry.dataset;
+                    if words == Words::Open && self.inquiries.may_try(dataset, &table) {
+                        self.destinations.try_now(&table, now);
+                    } else if let Some(why) = self.destinations.explain(&table, &words) {
                         tracing::warn!(table, why, "why the table takes nothing");
                         self.shared.journal.report_table(table, Some(why)).await?;
                     }
                 }
-            }
-            Verdict::Try => {
-                for table in &inquiry.tables {
-                    self.destinations.try_now(table, now);
+                if let Some(wait) = again {
+                    self.inquiries.ask_later(inquiry, Some(now + wait));
                 }
             }
             Verdict::Unknown => self.inquiries.ask_later(inquiry, None),
