@@ -15,6 +15,8 @@ pub(super) struct Inquiries {
     without_next: BTreeSet<String>,
     /// Those that have one since, and the tables that were tried for that.
     with_next: BTreeMap<String, BTreeSet<String>>,
+    /// One is being looked at.
+    pub looking: bool,
 }
 
 #[derive(Debug, Default)]

@@ -184,10 +184,10 @@ async fn make(
             let age = absent.as_ref().zip(asked.as_ref());
             let age = age.and_then(|(absent, asked)| absent.age(asked));
             let left = MAY_STILL_ARRIVE.saturating_sub(age.unwrap_or_default());
-            if age.is_none() {
-                if let Some(asked) = asked {
-                    journal.next_version_is_absent(of, asked).await?;
-                }
+            if age.is_none()
+                && let Some(asked) = asked
+            {
+                journal.next_version_is_absent(of, asked).await?;
             }
             if !left.is_zero() {
                 let why = "The request to make it got no answer, and may still arrive: before it is repeated, the \

@@ -73,7 +73,7 @@ impl Pool {
                 self.sort_listed(outcome.again).await
             }
             Event::Looked(looked) => {
-                self.under_way.looking = false;
+                self.inquiries.looking = false;
                 self.on_looked(looked?).await
             }
             Event::Panicked => Err(JournalError::Rejected(

@@ -104,7 +104,6 @@ struct UnderWay {
     reconciling: bool,
     comparing: bool,
     listing: bool,
-    looking: bool,
     /// Shares of the workers that are taken.
     transferring: usize,
     /// Tables with a registration on its way.

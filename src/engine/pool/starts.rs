@@ -202,11 +202,11 @@ impl Pool {
 
     fn start_looking(&mut self) {
         let now = Instant::now();
-        if self.under_way.looking || !self.pauses.may_call(now) {
+        if self.inquiries.looking || !self.pauses.may_call(now) {
             return;
         }
         if let Some(inquiry) = self.inquiries.next(now) {
-            self.under_way.looking = true;
+            self.inquiries.looking = true;
             self.pauses.called();
             let step = next_version::look(self.shared.clone(), inquiry);
             self.start(async { Event::Looked(step.await) });
