@@ -24,6 +24,11 @@ macro_rules! points {
                 self.name().starts_with("after-")
             }
 
+            /// Whether it lies around the making of a next version, which no run passes whose datasets have one.
+            pub fn is_of_next_versions(self) -> bool {
+                self.name().starts_with("next-version-")
+            }
+
             /// How the environment names it.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -143,6 +148,19 @@ points! {
     /// The same, durable.
     AfterDoneCommitted = "after-done-committed",
 
+    /// That the next version of a dataset is about to be made.
+    NextVersionIntendWritten = "next-version-intend-written",
+    /// The same, durable.
+    NextVersionIntendCommitted = "next-version-intend-committed",
+    /// `POST versions`.
+    NextVersionBefore = "next-version-before",
+    /// The same, answered.
+    NextVersionAnswered = "next-version-answered",
+    /// What became of that.
+    NextVersionDoneWritten = "next-version-done-written",
+    /// The same, durable.
+    NextVersionDoneCommitted = "next-version-done-committed",
+
     /// The table's listing, for registrations whose answer is not known.
     ListBefore = "list-before",
     /// The same, answered.
@@ -178,6 +196,16 @@ impl Write {
     pub const AFTER_INTEND: Self = Self(Point::AfterIntendWritten, Point::AfterIntendCommitted);
     /// W7, for them.
     pub const AFTER_DONE: Self = Self(Point::AfterDoneWritten, Point::AfterDoneCommitted);
+    /// That the next version of a dataset is about to be made.
+    pub const NEXT_VERSION_INTEND: Self = Self(
+        Point::NextVersionIntendWritten,
+        Point::NextVersionIntendCommitted,
+    );
+    /// What became of that.
+    pub const NEXT_VERSION_DONE: Self = Self(
+        Point::NextVersionDoneWritten,
+        Point::NextVersionDoneCommitted,
+    );
     /// A failure.
     pub const GIVE_BACK: Self = Self(Point::GiveBackWritten, Point::GiveBackCommitted);
 }
@@ -201,6 +229,9 @@ impl Call {
     pub const RAW_FILES: Self = Self(Point::RawFilesBefore, Point::RawFilesAnswered);
     /// The table's listing.
     pub const LIST: Self = Self(Point::ListBefore, Point::ListAnswered);
+
+    /// `POST versions`.
+    pub const NEXT_VERSION: Self = Self(Point::NextVersionBefore, Point::NextVersionAnswered);
 
     /// It is about to be sent.
     pub fn before(self) {

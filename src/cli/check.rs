@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::error::{Exit, Failure};
+use super::versions::Datasets;
 use super::{print, runtime};
 use crate::after;
 use crate::config::{self, Config, Environment, Watch};
@@ -27,7 +28,15 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
     }
     let client = client(config, env)?;
     let mut worst = Exit::Fine;
+    let mut datasets = Datasets::default();
     for watch in &config.watches {
+        let version = runtime()?.block_on(datasets.standing(&client, watch))?;
+        if let Some(why) = &version.why {
+            say(&format!("{}: {why}", watch.name))?;
+        }
+        if version.exit != Exit::Fine {
+            worst = version.exit;
+        }
         match runtime()?.block_on(client.table(&watch.table)) {
             Ok(table) if table.is_file_index == Some(false) => {
                 say(&format!(
@@ -40,6 +49,8 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
                 "{}: the table {} is there",
                 watch.name, watch.table
             ))?,
+            // there is no table in a version that is not there
+            Err(ApiError::Refused { status: 404, .. }) if version.why.is_some() => {}
             Err(ApiError::Refused {
                 status: 404, text, ..
             }) => {

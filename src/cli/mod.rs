@@ -14,6 +14,7 @@ mod practice;
 mod receipts;
 mod status;
 mod text;
+mod versions;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -19,6 +19,7 @@ mod table_reference;
 mod template;
 mod token;
 mod value;
+mod version;
 mod watches;
 
 #[cfg(test)]
@@ -35,10 +36,11 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    AfterUpload, Backend, Config, Emptied, Existing, Journal, Kind, OnConflict, Redivis, Retry,
-    Status, Transfer, Verify, Watch,
+    AfterUpload, Backend, Config, Emptied, Existing, Journal, Kind, NextVersion, OnConflict,
+    Redivis, Retry, Status, Transfer, Verify, Watch,
 };
 pub use token::{Token, TokenError, read_token};
+pub use version::{Reference, Version};
 
 use crate::job::printable;
 

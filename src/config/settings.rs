@@ -143,6 +143,17 @@ pub struct Watch {
     pub after_upload: AfterUpload,
     /// What becomes of the folders of a released set that an after-action emptied.
     pub emptied: Emptied,
+    /// Who makes the next version of the table's dataset when there is none.
+    pub next_version: NextVersion,
+}
+
+/// `watch.create_next_version`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextVersion {
+    /// A person.
+    ByHand,
+    /// The daemon, once after each release.
+    Made,
 }
 
 /// `watch.after_upload`

@@ -67,13 +67,13 @@ pub(super) fn remark(text: &str) -> Option<Complaint> {
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(super) enum Rank {
     RefId,
     Sample,
     Version,
 }
 
-fn rank(word: &str) -> Rank {
+pub(super) fn rank(word: &str) -> Rank {
     match word {
         "sample" => Rank::Sample,
         "next" | "current" => Rank::Version,

@@ -10,13 +10,16 @@ use crate::job::WatchName;
 use super::quantity::time_text;
 use super::release::release;
 use super::section::Section;
-use super::settings::{AfterUpload, Backend, Emptied, Existing, Kind, OnConflict, Watch};
+use super::settings::{
+    AfterUpload, Backend, Emptied, Existing, Kind, NextVersion, OnConflict, Watch,
+};
 use super::table_reference::{remark, table_reference};
 use super::template::template;
 use super::value::{
     Complaint, Reading, absolute, glob, one_of, quoted, text, text_or_empty, time, truth, whole,
     wrong_kind,
 };
+use super::version::cannot_help;
 
 pub(super) const EXCLUDE: [&str; 3] = ["**/*.tmp", "**/*.part", "**/.*"];
 
@@ -84,6 +87,7 @@ pub(super) fn watch(mut section: Section) -> Found {
     let after_upload = after_upload(&mut section);
     let keeps = after_upload.as_ref() == Some(&AfterUpload::Keep);
     let emptied = emptied(&mut section, release_on.is_some(), keeps);
+    let next_version = next_version(&mut section, table.as_deref());
     section.get("tabular", settings);
     let found = Found {
         name: name.clone(),
@@ -121,6 +125,7 @@ pub(super) fn watch(mut section: Section) -> Found {
                 priority,
                 after_upload: after_upload.unwrap_or(AfterUpload::Keep),
                 emptied,
+                next_version,
             }),
     };
     section.finish();
@@ -222,6 +227,18 @@ fn emptied(section: &mut Section, has_sets: bool, keeps: bool) -> Emptied {
     } else {
         Emptied::Kept
     }
+}
+
+/// `create_next_version`: of use only where the table is in the version that it makes.
+fn next_version(section: &mut Section, table: Option<&str>) -> NextVersion {
+    let wanted = section.get("create_next_version", truth).unwrap_or(false);
+    if !wanted {
+        return NextVersion::ByHand;
+    }
+    if let Some(complaint) = table.and_then(cannot_help) {
+        section.blame("create_next_version", complaint);
+    }
+    NextVersion::Made
 }
 
 fn watch_name(text: &str) -> Reading<WatchName> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::next_version::{OPEN, Words};
 use crate::redivis::ApiError;
 
 /// A closed table is tried again this often.
@@ -36,52 +37,101 @@ pub(super) fn speaks_of_the_table(error: &ApiError) -> bool {
 
 /// The tables that refuse everything.
 #[derive(Debug, Default)]
-pub(super) struct Destinations(BTreeMap<String, Closed>);
+pub(super) struct Destinations {
+    closed: BTreeMap<String, Closed>,
+    /// Those that have taken something since the start.
+    took: BTreeSet<String>,
+}
 
 #[derive(Debug)]
 struct Closed {
     probe_at: Instant,
-    why: String,
+    /// Redivis' own words.
+    said: String,
+    /// What that means, once it is known.
+    why: Option<String>,
+    /// Files of it were on their way when it was closed.
+    in_flight: bool,
 }
 
 impl Destinations {
-    /// A table refuses everything. Returns whether that is news.
-    pub fn close(&mut self, table: &str, why: String, now: Instant) -> bool {
+    /// A table refuses everything, with these words, and perhaps files that were sent already. Returns whether that is
+    /// news.
+    pub fn close(&mut self, table: &str, said: String, sent: bool, now: Instant) -> bool {
+        let before = self.closed.remove(table);
+        let known = before.as_ref().filter(|before| before.said == said);
         let closed = Closed {
             probe_at: now + PROBE,
-            why,
+            why: known.and_then(|known| known.why.clone()),
+            in_flight: sent
+                || self.took.contains(table)
+                || before.as_ref().is_some_and(|before| before.in_flight),
+            said,
         };
-        let before = self.0.insert(table.to_owned(), closed);
-        before.is_none_or(|before| before.why != self.0[table].why)
+        let is_news = known.is_none();
+        self.closed.insert(table.to_owned(), closed);
+        is_news
+    }
+
+    /// What the refusal of a closed table means. Returns it, if that is news.
+    pub fn explain(&mut self, table: &str, words: &Words) -> Option<String> {
+        let closed = self.closed.get_mut(table)?;
+        let why = match words {
+            Words::Instead(_, in_flight) if closed.in_flight => in_flight.clone(),
+            Words::Instead(why, _) => why.clone(),
+            Words::Open => format!("{} ({OPEN})", closed.said),
+            Words::Also(more) => format!("{} ({more})", closed.said),
+        };
+        let is_news = closed.why.as_ref() != Some(&why);
+        closed.why = Some(why.clone());
+        is_news.then_some(why)
+    }
+
+    /// A closed table may take files now: it is asked at once.
+    pub fn try_now(&mut self, table: &str, now: Instant) {
+        if let Some(closed) = self.closed.get_mut(table) {
+            closed.probe_at = now;
+            closed.why = None;
+        }
     }
 
     /// A table has taken something. Returns whether that is news.
     pub fn open(&mut self, table: &str) -> bool {
-        self.0.remove(table).is_some()
+        self.took.insert(table.to_owned());
+        self.closed.remove(table).is_some()
     }
 
     /// Whether a table may be asked at `now`: it is not closed, or it is time to try again.
     pub fn may_ask(&self, table: &str, now: Instant) -> bool {
-        self.0
+        self.closed
             .get(table)
             .is_none_or(|closed| closed.probe_at <= now)
     }
 
     /// A table is being asked: if it is closed, not again until the next probe.
     pub fn asked(&mut self, table: &str, now: Instant) {
-        if let Some(closed) = self.0.get_mut(table) {
+        if let Some(closed) = self.closed.get_mut(table) {
             closed.probe_at = now + PROBE;
         }
     }
 
-    /// The closed tables.
+    /// The closed tables of which it is known what that means.
     pub fn closed(&self) -> BTreeSet<String> {
-        self.0.keys().cloned().collect()
+        let known = self
+            .closed
+            .iter()
+            .filter(|(_, closed)| closed.why.is_some());
+        known.map(|(table, _)| table.clone()).collect()
+    }
+
+    /// Whether any table is closed.
+    pub fn any_closed(&self) -> bool {
+        !self.closed.is_empty()
     }
 
     /// The times at which a table may be tried again.
     pub fn ends(&self) -> impl Iterator<Item = Instant> {
-        self.0.values().map(|closed| closed.probe_at)
+        self.closed.values().map(|closed| closed.probe_at)
     }
 }
 
@@ -119,17 +169,47 @@ mod tests {
     fn a_closed_table_is_asked_once_in_five_minutes_and_the_others_always() {
         let now = Instant::now();
         let mut tables = Destinations::default();
-        assert!(tables.close("a", "released".into(), now));
-        assert!(!tables.close("a", "released".into(), now), "known");
-        assert!(tables.close("a", "gone".into(), now), "another reason");
+        assert!(tables.close("a", "released".into(), false, now));
+        assert!(!tables.close("a", "released".into(), false, now), "known");
+        let gone = || "gone".to_owned();
+        assert!(tables.close("a", gone(), false, now), "another reason");
         assert!(!tables.may_ask("a", now) && tables.may_ask("b", now));
         let probe = tables.ends().next().unwrap();
         assert_eq!(probe, now + PROBE);
         assert!(tables.may_ask("a", probe));
         tables.asked("a", probe);
         assert!(!tables.may_ask("a", probe), "one call is the probe");
+        assert_eq!(tables.closed(), BTreeSet::new(), "not explained yet");
+        assert!(tables.explain("a", &Words::Also("why".into())).is_some());
         assert_eq!(tables.closed(), BTreeSet::from(["a".to_owned()]));
         assert!(tables.open("a") && !tables.open("a"));
         assert!(tables.may_ask("a", now));
+    }
+
+    #[test]
+    fn a_closed_table_says_what_its_refusal_means_and_whether_files_were_on_their_way() {
+        let now = Instant::now();
+        let mut tables = Destinations::default();
+        let words = Words::Instead("make one".into(), "it was released".into());
+        assert_eq!(tables.explain("a", &words), None, "it is open");
+        tables.close("a", "no".into(), false, now);
+        assert_eq!(tables.explain("a", &words).as_deref(), Some("make one"));
+        assert!(!tables.close("a", "no".into(), false, now));
+        assert_eq!(tables.explain("a", &words), None, "known");
+        let also = Words::Also("who knows".into());
+        assert_eq!(
+            tables.explain("a", &also).as_deref(),
+            Some("no (who knows)")
+        );
+        tables.close("a", "no".into(), true, now);
+        let in_flight = Some("it was released");
+        assert_eq!(tables.explain("a", &words).as_deref(), in_flight);
+        tables.close("a", "other words".into(), false, now);
+        assert_eq!(tables.explain("a", &words).as_deref(), in_flight);
+        tables.try_now("a", now);
+        assert!(tables.may_ask("a", now) && tables.closed().is_empty());
+        tables.open("a");
+        tables.close("a", "no".into(), false, now);
+        assert_eq!(tables.explain("a", &words).as_deref(), in_flight);
     }
 }

@@ -21,11 +21,13 @@ mod conflicts;
 mod destinations;
 mod drive;
 mod hash;
+mod inquiries;
 mod lanes;
 mod leave;
 mod limiter;
 mod lot;
 mod md5;
+mod next_version;
 mod patience;
 mod pauses;
 mod plan;
@@ -48,7 +50,7 @@ mod surroundings;
 mod window;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,7 +60,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::config::{AfterUpload, Config, OnConflict, Retry, Transfer};
+use crate::config::{AfterUpload, Config, NextVersion, OnConflict, Retry, Transfer, Watch};
 use crate::job::{Job, Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
@@ -85,6 +87,8 @@ struct Shared {
     retry: Retry,
     limiter: Limiter,
     folders: HashMap<WatchName, Folder>,
+    /// The tables whose datasets get their next version from here.
+    makes_next_version: HashSet<String>,
     /// Bytes handed to the network since the start.
     sent: AtomicU64,
     /// One more holder for each file that is streamed.
@@ -156,6 +160,8 @@ impl Shared {
             };
             (watch.name.clone(), folder)
         });
+        let makes = |watch: &&Watch| watch.next_version == NextVersion::Made;
+        let makes = config.watches.iter().filter(makes);
         Self {
             journal,
             client,
@@ -165,6 +171,7 @@ impl Shared {
             retry: config.retry,
             limiter: Limiter::new(config.transfer.bandwidth.clone()),
             folders: folders.collect(),
+            makes_next_version: makes.map(|watch| watch.table.clone()).collect(),
             sent: AtomicU64::new(0),
             streams: Arc::new(()),
             uploads: UploadServer::default(),

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::job::{ByteOffset, SessionUrl, TempUrl};
 use crate::redivis::{
-    ApiError, Bearer, Client, RegisteredFile, Registration, RemoteFile, Reply, TempUpload,
-    TempUploadRequest, UploadBody,
+    ApiError, Bearer, Client, DatasetInfo, RegisteredFile, Registration, RemoteFile, Reply,
+    TempUpload, TempUploadRequest, UploadBody,
 };
 
 /// The result of a call to the API.
@@ -46,6 +46,10 @@ pub(super) trait Remote: Send + Sync {
         table: &'a str,
         parts: mpsc::Sender<Vec<RemoteFile>>,
     ) -> Called<'a, ()>;
+    /// [`Client::dataset`]
+    fn dataset<'a>(&'a self, dataset: &'a str) -> Called<'a, DatasetInfo>;
+    /// [`Client::create_next_version`]
+    fn create_next_version<'a>(&'a self, dataset: &'a str) -> Called<'a, ()>;
     /// [`Client::put_whole`]
     fn put_whole<'a>(&'a self, url: &'a TempUrl, body: UploadBody) -> BoxFuture<'a, Reply>;
     /// [`Client::start_session`]
@@ -101,6 +105,14 @@ impl Remote for Client {
         parts: mpsc::Sender<Vec<RemoteFile>>,
     ) -> Called<'a, ()> {
         Box::pin(self.list_files_in_parts(table, parts))
+    }
+
+    fn dataset<'a>(&'a self, dataset: &'a str) -> Called<'a, DatasetInfo> {
+        Box::pin(self.dataset(dataset))
+    }
+
+    fn create_next_version<'a>(&'a self, dataset: &'a str) -> Called<'a, ()> {
+        Box::pin(self.create_next_version(dataset))
     }
 
     fn put_whole<'a>(&'a self, url: &'a TempUrl, body: UploadBody) -> BoxFuture<'a, Reply> {

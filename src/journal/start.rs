@@ -10,7 +10,7 @@ use super::crashes;
 use super::enqueue::note;
 use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
-use super::{Journal, JournalError, existing, names};
+use super::{Journal, JournalError, existing, follow, names, next_versions};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, Naming, ParkReason, StateName, WatchName};
 
@@ -54,9 +54,13 @@ impl Journal {
             for watch in &watches {
                 insert_watch(connection, watch, now)?;
                 unpark(connection, watch, orderly, now)?;
+                follow::follow(connection, watch, now)?;
             }
             let known = watches.iter().map(|watch| watch.naming.watch.clone());
             park_orphans(connection, &known.collect(), now)?;
+            if orderly {
+                next_versions::ask_again(connection)?;
+            }
             names::settle(connection, &watches, now)?;
             wait_no_longer_than_can_be(connection, now)?;
             crashes::isolate(connection, orderly, now)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use reqwest::Method;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use url::Url;
 
 use super::address::{resource, sendable};
@@ -94,6 +94,8 @@ pub struct DatasetInfo {
     pub name: Option<String>,
     /// The full reference, as Redivis writes it.
     pub qualified_reference: Option<String>,
+    /// The version that was released last, such as `v1.0`, where the answer names one.
+    pub released: Option<String>,
     /// Whether there is an unreleased version to add files to.
     pub has_next_version: bool,
 }
@@ -184,8 +186,20 @@ impl Client {
         Ok(DatasetInfo {
             name: dataset.name,
             qualified_reference: dataset.qualified_reference,
+            released: dataset.current_version.as_ref().and_then(tag),
             has_next_version: dataset.next_version.is_some(),
         })
+    }
+
+    /// Makes the next version of a dataset. Not idempotent, although Redivis refuses to make a second one: after a
+    /// release it makes another. Unless the error says [`certainly_not_applied`](ApiError::certainly_not_applied),
+    /// look before repeating it.
+    pub async fn create_next_version(&self, dataset: &str) -> Result<(), ApiError> {
+        let url = self.locate("datasets", dataset, "/versions")?;
+        Call::NEXT_VERSION.before();
+        let answer = self.call::<IgnoredAny>(Method::POST, url, None).await;
+        Call::NEXT_VERSION.answered();
+        answer.map(drop)
     }
 
     pub(super) fn locate(&self, kind: &str, reference: &str, rest: &str) -> Result<Url, ApiError> {
@@ -209,6 +223,16 @@ impl Client {
         call.answered();
         answer
     }
+}
+
+/// What a version is called, in the characters that such a name has.
+fn tag(version: &serde_json::Value) -> Option<String> {
+    const LONGEST: usize = 64;
+    let text = version["tag"].as_str().or_else(|| version.as_str())?;
+    let plain = text
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c));
+    Some(plain.take(LONGEST).collect::<String>()).filter(|tag| !tag.is_empty())
 }
 
 fn as_asked(

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use tracing::warn;
@@ -39,9 +39,13 @@ impl Client {
         token: &Bearer,
     ) -> Result<Response, ApiError> {
         let secrets = Secrets::of_token(token);
+        let is_post = method == Method::POST;
         let mut request = self.request(method, url, token);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
+        } else if is_post {
+            // left out otherwise, which some servers refuse
+            request = request.header(CONTENT_LENGTH, 0);
         }
         let response = match request.send().await {
             Ok(response) => response,

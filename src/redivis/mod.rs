@@ -35,6 +35,7 @@ mod outgoing;
 mod redact;
 mod retry_after;
 mod shapes;
+mod standing;
 mod upload;
 mod wire;
 
@@ -49,4 +50,5 @@ pub use client::{BuildError, Client, Limits, REQUEST_TIMEOUT};
 pub use error::ApiError;
 pub use outgoing::{BodySource, UploadBody};
 pub use retry_after::{LONGEST_PAUSE, parse as parse_retry_after};
+pub use standing::Standing;
 pub use upload::{Answer, Lost, Reply};

@@ -67,6 +67,9 @@ pub(super) struct Table {
 pub(super) struct Dataset {
     pub name: Option<String>,
     pub qualified_reference: Option<String>,
+    /// An object with a `tag`, or null before the first release.
+    #[serde(default)]
+    pub current_version: Option<serde_json::Value>,
     #[serde(default)]
     pub next_version: Option<de::IgnoredAny>,
 }

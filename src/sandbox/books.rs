@@ -170,6 +170,22 @@ pub(super) struct Dataset {
     pub released: bool,
     /// There is an unreleased next version behind a released one.
     pub next: bool,
+    /// How often it was released: the number of its current version.
+    pub releases: u32,
+}
+
+impl Dataset {
+    /// Whether there is a version that takes files.
+    pub(super) fn has_unreleased(self) -> bool {
+        !self.released || self.next
+    }
+
+    /// What the version is called that was released last.
+    pub(super) fn current(self) -> Option<String> {
+        // books of before say nothing of it
+        self.released
+            .then(|| format!("v{}.0", self.releases.max(1)))
+    }
 }
 
 impl Books {
@@ -248,8 +264,14 @@ impl Books {
                 dataset,
                 released,
                 next,
+                releases,
             } => {
-                self.datasets.insert(dataset, Dataset { released, next });
+                let state = Dataset {
+                    released,
+                    next,
+                    releases,
+                };
+                self.datasets.insert(dataset, state);
             }
             entry @ (Entry::Session { .. }
             | Entry::Persisted { .. }

@@ -152,6 +152,7 @@ async fn perform(room: &Arc<Room>, route: Route, visit: &mut Visit) -> Response 
         Route::CreateTable(dataset) => tables::create_table(room, &dataset, visit).await,
         Route::GetDataset(dataset) => tables::dataset(room, &dataset),
         Route::CreateVersion(dataset) => tables::create_version(room, &dataset),
+        Route::ReleaseVersion(dataset) => tables::release_version(room, &dataset, visit).await,
         Route::Put(temp) => put::whole(room, &temp, visit).await,
         Route::Start(temp) => resumable::start(room, &temp, visit),
         Route::Session(id) => resumable::put(room, &id, visit).await,

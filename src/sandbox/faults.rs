@@ -30,8 +30,10 @@ pub enum Call {
     Upload,
     /// A table resource.
     Table,
-    /// A dataset resource, or its versions.
+    /// A dataset resource, or the release of its next version.
     Dataset,
+    /// `POST versions`: a next version.
+    Versions,
     /// A registered file's content.
     Download,
     /// No call of the protocol.
@@ -40,7 +42,7 @@ pub enum Call {
 
 impl Call {
     /// Every call that is counted.
-    pub(super) const COUNTED: [Self; 13] = [
+    pub(super) const COUNTED: [Self; 14] = [
         Self::TempUploads,
         Self::Put,
         Self::Start,
@@ -52,6 +54,7 @@ impl Call {
         Self::Upload,
         Self::Table,
         Self::Dataset,
+        Self::Versions,
         Self::Download,
         Self::Unknown,
     ];

@@ -79,6 +79,8 @@ pub(super) enum Entry {
         dataset: String,
         released: bool,
         next: bool,
+        #[serde(default)]
+        releases: u32,
     },
 }
 

@@ -38,7 +38,7 @@
 //! ]
 //! ```
 //!
-//! `call` is one of `tempUploads put start chunk query rawFiles list uploads upload table dataset
+//! `call` is one of `tempUploads put start chunk query rawFiles list uploads upload table dataset versions
 //! download any`. Each fault counts the requests that match it; the first `skip` (default 0) go by,
 //! the next `times` (default 1, `null`: all) are hit. `min_offset` waits for a chunk that begins
 //! there or later. If several are due, the first acts and the others wait.

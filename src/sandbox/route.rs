@@ -33,6 +33,8 @@ pub(super) enum Route {
     GetDataset(String),
     /// `POST /datasets/:ref/versions`
     CreateVersion(String),
+    /// `POST /datasets/:ref/versions/next/release`
+    ReleaseVersion(String),
     /// `PUT /upload/:temp`
     Put(String),
     /// `POST /upload/:temp`
@@ -89,6 +91,9 @@ impl Route {
             ("POST", ["datasets", dataset, "tables"]) => Self::CreateTable(own(dataset)),
             ("GET", ["datasets", dataset]) => Self::GetDataset(own(dataset)),
             ("POST", ["datasets", dataset, "versions"]) => Self::CreateVersion(own(dataset)),
+            ("POST", ["datasets", dataset, "versions", "next", "release"]) => {
+                Self::ReleaseVersion(own(dataset))
+            }
             _ => Self::Unknown,
         }
     }
@@ -116,7 +121,8 @@ impl Route {
             Self::CreateUpload(_) => Call::Uploads,
             Self::GetUpload(..) | Self::DeleteUpload(..) => Call::Upload,
             Self::GetTable(_) | Self::CreateTable(_) => Call::Table,
-            Self::GetDataset(_) | Self::CreateVersion(_) => Call::Dataset,
+            Self::GetDataset(_) | Self::ReleaseVersion(_) => Call::Dataset,
+            Self::CreateVersion(_) => Call::Versions,
             Self::Put(_) => Call::Put,
             Self::Start(_) => Call::Start,
             Self::Session(_) if asks(headers) => Call::Query,

@@ -56,7 +56,7 @@ pub(super) fn writable(books: &Books, table: &TableRef) -> Result<(), Refusal> {
     let dataset = books.dataset(&table.dataset.key);
     let open = match table.dataset.version {
         Version::Current => !dataset.released,
-        Version::Next => !dataset.released || dataset.next,
+        Version::Next => dataset.has_unreleased(),
         Version::Numbered => false,
     };
     if open {
@@ -175,8 +175,6 @@ fn dataset_json(room: &Room, dataset: &DatasetRef) -> Value {
     let state = room.ledger.read(|books| books.dataset(&dataset.key));
     let (owner, name) = dataset.key.split_once('.').unwrap_or(("", &dataset.key));
     let (_, scoped) = dataset.text.split_once('.').unwrap_or(("", &dataset.text));
-    let next = format!("{}:next", dataset.key);
-    let unreleased = !state.released || state.next;
     json!({
         "kind": "dataset",
         "name": name,
@@ -184,50 +182,98 @@ fn dataset_json(room: &Room, dataset: &DatasetRef) -> Value {
         "qualifiedReference": dataset.text,
         "scopedReference": scoped,
         "uri": format!("/datasets/{}", segment(&dataset.text)),
-        "currentVersion": state.released.then(|| json!({ "kind": "version", "tag": "v1.0" })),
-        "nextVersion": unreleased.then(|| json!({
-            "kind": "version",
-            "tag": "next",
-            "isReleased": false,
-            "datasetUri": format!("/datasets/{}", segment(&next)),
-        })),
+        "currentVersion": state.current().map(|tag| json!({ "kind": "version", "tag": tag })),
+        "nextVersion": state.has_unreleased().then(|| next_version_json(dataset)),
     })
 }
 
-/// `POST /datasets/:ref/versions`.
+fn next_version_json(dataset: &DatasetRef) -> Value {
+    let next = format!("{}:next", dataset.key);
+    json!({
+        "kind": "version",
+        "tag": "next",
+        "isReleased": false,
+        "datasetUri": format!("/datasets/{}", segment(&next)),
+    })
+}
+
+/// `POST /datasets/:ref/versions`: there is never more than one that is not released.
 pub(super) fn create_version(room: &Arc<Room>, dataset: &str) -> Result<Response, Refusal> {
     let dataset = parse_dataset(dataset)?;
     room.ledger.change(|books| {
         let state = books.dataset(&dataset.key);
-        if !state.released || state.next {
+        if state.has_unreleased() {
             return Err(Refusal::bad_request(
                 "invalid_request_error",
                 format!("{} already has an unreleased version", dataset.text),
             ));
         }
-        Ok((vec![versions(&dataset, true, true)], ()))
+        let state = Dataset {
+            next: true,
+            ..state
+        };
+        Ok((vec![versions(&dataset, state)], ()))
     })?;
-    let next = format!("{}:next", dataset.key);
+    let body = next_version_json(&dataset);
+    Ok(answer::json(StatusCode::CREATED, &body))
+}
+
+/// `POST /datasets/:ref/versions/next/release`: what a person does, here by a call.
+pub(super) async fn release_version(
+    room: &Arc<Room>,
+    dataset: &str,
+    visit: &mut Visit,
+) -> Result<Response, Refusal> {
+    let dataset = parse_dataset(dataset)?;
+    visit.inflow.drain().await.ok();
+    room.ledger.change(|books| {
+        let state = books.dataset(&dataset.key);
+        if !state.has_unreleased() {
+            return Err(Refusal::bad_request(
+                "invalid_request_error",
+                format!("{} has no unreleased version", dataset.text),
+            ));
+        }
+        Ok((vec![versions(&dataset, released(state))], ()))
+    })?;
+    let state = room.ledger.read(|books| books.dataset(&dataset.key));
     let body = json!({
         "kind": "version",
-        "tag": "next",
-        "isReleased": false,
-        "datasetUri": format!("/datasets/{}", segment(&next)),
+        "tag": state.current(),
+        "isReleased": true,
+        "datasetUri": format!("/datasets/{}", segment(&dataset.key)),
     });
-    Ok(answer::json(StatusCode::CREATED, &body))
+    Ok(answer::json(StatusCode::OK, &body))
 }
 
 /// Marks a dataset as released, without a next version: the server's own control call.
 pub(super) fn release(room: &Room, dataset: &str) -> Result<(), Refusal> {
     let dataset = parse_dataset(dataset)?;
-    room.ledger.commit(vec![versions(&dataset, true, false)])
+    room.ledger.change(|books| {
+        let state = books.dataset(&dataset.key);
+        Ok((vec![versions(&dataset, released(state))], ()))
+    })
 }
 
-fn versions(dataset: &DatasetRef, released: bool, next: bool) -> Entry {
-    let Dataset { released, next } = Dataset { released, next };
+/// Its unreleased version becomes the current one.
+const fn released(state: Dataset) -> Dataset {
+    Dataset {
+        released: true,
+        next: false,
+        releases: state.releases + 1,
+    }
+}
+
+fn versions(dataset: &DatasetRef, state: Dataset) -> Entry {
+    let Dataset {
+        released,
+        next,
+        releases,
+    } = state;
     Entry::Dataset {
         dataset: dataset.key.clone(),
         released,
         next,
+        releases,
     }
 }

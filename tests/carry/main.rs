@@ -20,6 +20,7 @@ mod kill;
 mod lab;
 mod names;
 mod naming;
+mod next_versions;
 mod priority;
 mod process;
 mod receipts;

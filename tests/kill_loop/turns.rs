@@ -188,7 +188,7 @@ impl Turns {
         }
         let death = if self.chance.percent(75) {
             let mut points = Point::ALL.to_vec();
-            points.retain(|point| !point.is_of_after_actions());
+            points.retain(|point| !point.is_of_after_actions() && !point.is_of_next_versions());
             let point = self.chance.one_of(&points);
             let once = RECOVERY.contains(&point);
             let late = if once {

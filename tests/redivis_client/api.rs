@@ -121,6 +121,41 @@ async fn a_registration_is_reported_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_next_version_is_asked_for_without_a_body() {
+    let server = Server::new(|line, _| {
+        assert_eq!(line.request().unwrap(), b"");
+        let version = r#"{"kind":"version","tag":"next"}"#;
+        line.say(answer("201 Created", "", version).as_bytes());
+    });
+    let made = server.client().create_next_version("own.data:1a").await;
+    assert_eq!(made, Ok(()));
+    let head = server.heads()[0].to_lowercase();
+    assert!(
+        head.starts_with("post /api/v1/datasets/own.data%3a1a/versions http/1.1\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("content-length: 0\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn the_version_that_was_released_last_is_named_in_plain_characters_or_not_at_all() {
+    for (current, named) in [
+        (r#"{"tag":"v2.0"}"#, Some("v2.0")),
+        (r#""v2.0""#, Some("v2.0")),
+        (r#"{"tag":"v2\n\u001b[31m.0"}"#, Some("v231m.0")),
+        (r#"{"id":1}"#, None),
+        ("null", None),
+    ] {
+        let server = Server::saying(json(&format!(
+            r#"{{"currentVersion":{current},"nextVersion":null}}"#
+        )));
+        let dataset = server.client().dataset("a.b").await.unwrap();
+        assert_eq!(dataset.released.as_deref(), named, "{current}");
+        assert!(!dataset.has_next_version);
+    }
+}
+
+#[tokio::test]
 async fn tables_and_datasets_are_described() {
     let server = Server::saying(json(
         r#"{"name":"x","qualifiedReference":"a.b:1","isFileIndex":true,"nextVersion":{"tag":"next"}}"#,

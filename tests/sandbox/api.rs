@@ -326,6 +326,29 @@ async fn a_released_dataset_takes_no_files_until_its_next_version_is_made() {
     assert_eq!(version().await.status, 400);
     assert_eq!(reserve("lab.data.raw").await, 400);
     assert_eq!(reserve("lab.data:next.raw").await, 200);
+    assert_eq!(practice.sandbox.report().requests(Call::Versions), 2);
+}
+
+#[tokio::test]
+async fn a_release_numbers_the_version_and_needs_one_that_is_not_released() {
+    let practice = Practice::new().await;
+    let dataset = "/datasets/lab.data";
+    let release = || {
+        let path = "/datasets/lab.data/versions/next/release";
+        practice.api(Method::POST, path, Some(json!({"releaseNotes": null})))
+    };
+    let current =
+        || async { practice.api(Method::GET, dataset, None).await.json()["currentVersion"].take() };
+    assert!(current().await.is_null());
+    for tag in ["v1.0", "v2.0"] {
+        let released = release().await;
+        assert_eq!(released.status, 200);
+        assert_eq!(released.json()["tag"], tag);
+        assert_eq!(current().await["tag"], tag);
+        assert_eq!(release().await.status, 400, "there is none left");
+        let path = "/datasets/lab.data/versions";
+        assert_eq!(practice.api(Method::POST, path, None).await.status, 201);
+    }
 }
 
 #[tokio::test]

@@ -423,3 +423,28 @@ fn what_becomes_of_a_file_is_said_whole_and_leads_into_no_drop_folder() {
     assert_eq!(config.watches[0].after_upload, to);
     assert_eq!(config.watches[0].emptied, Emptied::Removed);
 }
+
+#[test]
+fn a_next_version_is_made_only_for_a_table_that_is_in_it() {
+    let watch = |table: &str| {
+        format!(
+            "[[watch]]\nname = \"n\"\npath = \"/data/drop\"\ntable = \"{table}\"\ncreate_next_version = true\n"
+        )
+    };
+    for (table, want) in [
+        (
+            "a.b:7br5.c",
+            "config.toml:5:23: `create_next_version`: it cannot help: the table \"a.b:7br5.c\" is in the current version, \
+             also when there is a next one\n  hint: write table = \"a.b:7br5:next.c\", or remove this line",
+        ),
+        (
+            "a.b:v1_0.c",
+            "config.toml:5:23: `create_next_version`: it cannot help: the table \"a.b:v1_0.c\" is in the version `v1_0`, \
+             which stays as it was released\n  hint: write table = \"a.b:next.c\", or remove this line",
+        ),
+    ] {
+        assert_eq!(said(&watch(table)), want);
+    }
+    let config = read(&watch("a.b:next.c")).unwrap();
+    assert_eq!(config.watches[0].next_version, NextVersion::Made);
+}

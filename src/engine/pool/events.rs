@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::super::Recorded;
 use super::super::batch::{self, Destination};
 use super::super::condition::Account;
+use super::super::next_version::{Looked, Verdict, Words};
 use super::super::register::Stored;
 use super::super::worker::{Left, Trouble};
 use super::{Event, Pool};
@@ -25,7 +26,7 @@ impl Pool {
                 self.stock.queued.extend(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
                     .await?;
-                self.on_destination(outcome.destination).await
+                self.on_destination(outcome.destination, false).await
             }
             Event::Transferred(carried) => {
                 self.pauses.upload_ended();
@@ -42,7 +43,7 @@ impl Pool {
                 self.stock.queued.extend(outcome.again);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
                     .await?;
-                self.on_destination(outcome.destination).await
+                self.on_destination(outcome.destination, true).await
             }
             Event::Reconciled(outcome) => {
                 self.under_way.reconciling = false;
@@ -51,7 +52,7 @@ impl Pool {
                 self.stock.look_up(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
                     .await?;
-                self.on_destination(outcome.destination).await
+                self.on_destination(outcome.destination, true).await
             }
             Event::Compared(outcome) => {
                 self.under_way.comparing = false;
@@ -70,6 +71,10 @@ impl Pool {
                 self.on_call(None, outcome.answered, outcome.trouble)
                     .await?;
                 self.sort_listed(outcome.again).await
+            }
+            Event::Looked(looked) => {
+                self.inquiries.looking = false;
+                self.on_looked(looked?).await
             }
             Event::Panicked => Err(JournalError::Rejected(
                 "a step of the engine panicked".into(),
@@ -182,34 +187,73 @@ impl Pool {
         self.report_account().await
     }
 
-    /// A table takes everything, or nothing.
-    async fn on_destination(&mut self, learnt: Option<Destination>) -> Recorded<()> {
-        let (table, closed, is_news) = match learnt {
-            None => return Ok(()),
+    /// A table takes everything, or nothing; `sent`: not even what was sent already.
+    async fn on_destination(&mut self, learnt: Option<Destination>, sent: bool) -> Recorded<()> {
+        match learnt {
+            None => Ok(()),
             Some(Destination::Takes(table)) => {
-                let is_news = self.destinations.open(&table);
-                if is_news {
-                    tracing::info!(table, "the table takes files again");
+                self.inquiries.forget(&table);
+                if !self.destinations.open(&table) {
+                    return Ok(());
                 }
-                (table, None, is_news)
+                tracing::info!(table, "the table takes files again");
+                self.note_closed_tables();
+                self.shared.journal.report_table(table, None).await
             }
-            Some(Destination::Refuses(table, why)) => {
-                let is_news = self.destinations.close(&table, why.clone(), Instant::now());
-                if is_news {
-                    tracing::error!(
-                        table,
-                        why,
-                        "the table takes nothing: its files wait, the others go on"
-                    );
+            Some(Destination::Refuses(table, said)) => {
+                let now = Instant::now();
+                let is_news = self.destinations.close(&table, said.clone(), sent, now);
+                if !self.inquiries.ask(&table) {
+                    self.destinations
+                        .explain(&table, &Words::Instead(said.clone(), said.clone()));
                 }
-                (table, Some(why), is_news)
+                if !is_news {
+                    return Ok(());
+                }
+                tracing::error!(
+                    table,
+                    why = said,
+                    "the table takes nothing: its files wait, the others go on"
+                );
+                self.note_closed_tables();
+                self.shared.journal.report_table(table, Some(said)).await
             }
-        };
-        if !is_news {
-            return Ok(());
         }
+    }
+
+    /// The dataset of tables that refuse everything was looked at.
+    async fn on_looked(&mut self, looked: Looked) -> Recorded<()> {
+        let Looked { inquiry, .. } = looked;
+        if let Some(has_next) = looked.has_next {
+            self.inquiries.looked(&inquiry.dataset, has_next);
+        }
+        if looked.made {
+            self.inquiries.looked(&inquiry.dataset, true);
+        }
+        let now = Instant::now();
+        match looked.verdict {
+            Verdict::Closed(tables, again) => {
+                for (table, words) in tables {
+                    let dataset = &inquiry.dataset;
+                    if words == Words::Open && self.inquiries.may_try(dataset, &table) {
+                        self.destinations.try_now(&table, now);
+                    } else if let Some(why) = self.destinations.explain(&table, &words) {
+                        tracing::warn!(table, why, "why the table takes nothing");
+                        self.shared.journal.report_table(table, Some(why)).await?;
+                    }
+                }
+                if let Some(wait) = again {
+                    self.inquiries.ask_later(inquiry, Some(now + wait));
+                }
+            }
+            Verdict::Unknown => self.inquiries.ask_later(inquiry, None),
+        }
+        self.note_closed_tables();
+        self.on_call(None, looked.answered, looked.trouble).await
+    }
+
+    fn note_closed_tables(&self) {
         let closed_tables = self.destinations.closed();
         self.note(|condition| condition.closed_tables = closed_tables);
-        self.shared.journal.report_table(table, closed).await
     }
 }

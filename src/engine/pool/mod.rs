@@ -18,7 +18,9 @@ use super::already::Acquaintance;
 use super::batch::Outcome;
 use super::condition::{Account, Condition};
 use super::destinations::Destinations;
+use super::inquiries::Inquiries;
 use super::lot::Carried;
+use super::next_version::Looked;
 use super::pauses::Pauses;
 use super::priority::Priorities;
 use super::rate::Rate;
@@ -66,6 +68,7 @@ enum Event {
     Reconciled(Recorded<Outcome>),
     Compared(Recorded<Outcome>),
     Listed(String, Recorded<Outcome>),
+    Looked(Recorded<Looked>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
     Panicked,
     Pulse(oneshot::Sender<()>),
@@ -81,6 +84,7 @@ struct Pool {
     tables: Acquaintance,
     pauses: Pauses,
     destinations: Destinations,
+    inquiries: Inquiries,
     squeeze: Squeeze,
     rate: Rate,
     under_way: UnderWay,
@@ -137,6 +141,7 @@ impl Engine {
             tables: Acquaintance::default(),
             pauses: Pauses::default(),
             destinations: Destinations::default(),
+            inquiries: Inquiries::default(),
             squeeze: Squeeze::new(config.transfer.workers, descriptors()),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
@@ -286,6 +291,7 @@ impl Pool {
         self.pauses
             .ends()
             .chain(self.destinations.ends())
+            .chain(self.inquiries.ends())
             .chain(company)
             .chain(rate)
             .filter(|at| *at > began)

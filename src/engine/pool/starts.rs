@@ -12,7 +12,7 @@ use super::{Event, Pool};
 use crate::engine::already::{self, Next, Ways};
 use crate::engine::plan::{self, Step};
 use crate::engine::stock::{self, Stock};
-use crate::engine::{Recorded, batch, compare, lot, reconcile, register, reserve};
+use crate::engine::{Recorded, batch, compare, lot, next_version, reconcile, register, reserve};
 use crate::job::{Job, WatchName};
 use crate::journal::{Last, Queue};
 use crate::redivis::BATCH_LIMIT;
@@ -31,6 +31,7 @@ const NEXT_VERSION: Duration = Duration::from_secs(5);
 impl Pool {
     pub(super) async fn start_what_may_start(&mut self, stop: &CancellationToken) -> Recorded<()> {
         self.claim().await?;
+        self.start_looking();
         self.start_listing();
         self.start_comparing();
         self.start_reserving();
@@ -112,7 +113,7 @@ impl Pool {
             }
         }
         if !early.is_empty() {
-            let ails = self.pauses.api_until().is_some() || !self.destinations.closed().is_empty();
+            let ails = self.pauses.api_until().is_some() || self.destinations.any_closed();
             let wait = if ails {
                 self.shared.retry.max
             } else {
@@ -196,6 +197,19 @@ impl Pool {
             self.pauses.called();
             let step = reserve::reserve(self.shared.clone(), batch, self.api_delay());
             self.start(async { Event::Reserved(step.await) });
+        }
+    }
+
+    fn start_looking(&mut self) {
+        let now = Instant::now();
+        if self.inquiries.looking || !self.pauses.may_call(now) {
+            return;
+        }
+        if let Some(inquiry) = self.inquiries.next(now) {
+            self.inquiries.looking = true;
+            self.pauses.called();
+            let step = next_version::look(self.shared.clone(), inquiry);
+            self.start(async { Event::Looked(step.await) });
         }
     }
 

@@ -11,8 +11,8 @@ use super::server::{Row, Server};
 use crate::engine::remote::{Called, Remote};
 use crate::job::{ByteOffset, Md5, RemoteId, SessionUrl, TempUploadId, TempUrl};
 use crate::redivis::{
-    Bearer, RegisteredFile, Registration, RemoteFile, Reply, TempUpload, TempUploadRequest,
-    UploadBody,
+    Bearer, DatasetInfo, RegisteredFile, Registration, RemoteFile, Reply, TempUpload,
+    TempUploadRequest, UploadBody,
 };
 
 fn registered(row: Row) -> RegisteredFile {
@@ -115,6 +115,25 @@ impl Remote for Far {
             }
             Ok(())
         })
+    }
+
+    fn dataset<'a>(&'a self, dataset: &'a str) -> Called<'a, DatasetInfo> {
+        Box::pin(async move {
+            let work = |server: &mut Server, _| Ok(server.dataset());
+            let (released, has_next_version) =
+                self.call(format!("dataset {dataset}"), work).await?;
+            Ok(DatasetInfo {
+                name: None,
+                qualified_reference: None,
+                released: Some(released),
+                has_next_version,
+            })
+        })
+    }
+
+    fn create_next_version<'a>(&'a self, dataset: &'a str) -> Called<'a, ()> {
+        let work = |server: &mut Server, _| server.make_next_version();
+        Box::pin(self.call(format!("next version of {dataset}"), work))
     }
 
     fn put_whole<'a>(&'a self, url: &'a TempUrl, body: UploadBody) -> BoxFuture<'a, Reply> {

@@ -295,13 +295,7 @@ fn change_the_world(world: &World) {
             world.credential = world.token;
             "the credential is right".to_owned()
         }
-        3 => {
-            let tables = &mut world.server.tables;
-            let index = usize::try_from(table % tables.len() as u64).unwrap();
-            let (name, table) = tables.iter_mut().nth(index).expect("there is one");
-            table.released = !table.released;
-            format!("table {name} released: {}", table.released)
-        }
+        3 => world.server.release_or_reopen(table),
         4 => {
             world.weather.api_down_until = now + minutes * 60_000;
             format!("the API is down for {minutes} minutes")

@@ -14,7 +14,7 @@ use super::life::{Course, Ending, Machine, make_peace};
 use super::server::{Habits, QUANTUM, Server};
 use super::user::Users;
 use super::world::{Step, World};
-use crate::config::{Config, Environment, Watch};
+use crate::config::{Config, Environment, NextVersion, Watch};
 use crate::job::{State, WatchName};
 use crate::journal::Journal;
 
@@ -107,10 +107,12 @@ pub(super) fn folder() -> tempfile::TempDir {
 pub(super) fn machine(chance: &mut Chance, folder: &Path) -> Machine {
     let tables = chance.between(1, 2);
     let tables: Vec<_> = (0..tables).map(|n| format!("lab.data:next.t{n}")).collect();
-    let server = Server::new(habits(chance), tables.clone());
+    let mut server = Server::new(habits(chance), tables.clone());
     let weather = Weather::some(chance);
     let watches = chance.between(1, 2);
     let config = config(chance, folder, &tables, usize::try_from(watches).unwrap());
+    let makes = |watch: &Watch| watch.next_version == NextVersion::Made;
+    server.makes_next_versions = config.watches.iter().any(makes);
     let most_files = usize::try_from(chance.between(1, 12)).unwrap();
     let slow_disk_ms = chance.of(&[0, 20, 500]);
     let world = World::new(Chance::new(chance.number()), server, weather);
@@ -150,6 +152,12 @@ fn config(chance: &mut Chance, folder: &Path, tables: &[String], watches: usize)
             name: WatchName::new(format!("w{n}")),
             path: folder.join(format!("w{n}")),
             table: tables[n % tables.len()].clone(),
+            // not by chance, so that a seed means what it meant before there was this
+            next_version: if (config.transfer.workers + n).is_multiple_of(2) {
+                NextVersion::Made
+            } else {
+                NextVersion::ByHand
+            },
             ..watch.clone()
         })
         .collect();

@@ -5,7 +5,7 @@
 //! server. It also watches its caller: whatever no honest client would do is a [`Server::misdeeds`].
 //! Times are milliseconds since 1970, by the server's own clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,6 +49,10 @@ pub(super) struct Server {
     next_row: u64,
     /// What the caller should never have done.
     pub misdeeds: Vec<String>,
+    /// Whether somebody has asked for next versions to be made.
+    pub makes_next_versions: bool,
+    releases: u32,
+    made_after: BTreeSet<u32>,
 }
 
 #[derive(Default)]
@@ -141,6 +145,9 @@ impl Server {
             sessions: Vec::new(),
             next_row: 1,
             misdeeds: Vec::new(),
+            makes_next_versions: false,
+            releases: 0,
+            made_after: BTreeSet::new(),
         }
     }
 
@@ -222,6 +229,40 @@ impl Server {
             .filter(old_enough)
             .cloned()
             .collect()
+    }
+
+    /// What its version is called that was released last, and whether all its tables take files. One table that does
+    /// not is enough to say that there is no next version.
+    pub fn dataset(&self) -> (String, bool) {
+        let is_open = self.tables.values().all(|table| !table.released);
+        (format!("v{}", self.releases), is_open)
+    }
+
+    /// Never a second one.
+    pub fn make_next_version(&mut self) -> Result<(), Refusal> {
+        if self.dataset().1 {
+            return Err(Refusal(400, "it has a next version"));
+        }
+        if !self.makes_next_versions {
+            self.misdeeds.push("nobody wanted a next version".into());
+        }
+        if !self.made_after.insert(self.releases) {
+            let what = format!("a second next version after release {}", self.releases);
+            self.misdeeds.push(what);
+        }
+        for table in self.tables.values_mut() {
+            table.released = false;
+        }
+        Ok(())
+    }
+
+    /// Somebody releases a table, or makes the next version.
+    pub fn release_or_reopen(&mut self, index: u64) -> String {
+        let index = usize::try_from(index % self.tables.len() as u64).unwrap();
+        let (name, table) = self.tables.iter_mut().nth(index).expect("there is one");
+        table.released = !table.released;
+        self.releases += u32::from(table.released);
+        format!("table {name} released: {}", table.released)
     }
 
     fn open_table(&self, table: &str) -> Result<(), Refusal> {

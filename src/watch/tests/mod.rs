@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 
 use super::folder::Pace;
 use super::{Health, Ledger, Missing, Phase, Watching, spawn_with};
-use crate::config::{AfterUpload, Backend, Emptied, Existing, Kind, OnConflict, Watch};
+use crate::config::{
+    AfterUpload, Backend, Emptied, Existing, Kind, NextVersion, OnConflict, Watch,
+};
 use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
@@ -142,6 +144,7 @@ fn settings(root: &Path) -> Watch {
         priority: 0,
         after_upload: AfterUpload::Keep,
         emptied: Emptied::Kept,
+        next_version: NextVersion::ByHand,
     }
 }
 
