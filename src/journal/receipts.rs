@@ -64,7 +64,7 @@ pub struct ReceiptFilter {
 }
 
 /// Receipts that are read in one transaction.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 
 /// Everything stands in the job's row by now, but where its drop folder is.
 const GIVE: &str = "INSERT INTO receipts (job, watch, root, path, remote_name, table_ref, kind, remote_id, dev, ino, size, \

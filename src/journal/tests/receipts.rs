@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::job::JobId;
+use crate::journal::receipts::PAGE;
 
 /// Carries every queued file into its table.
 fn carry(bench: &Bench) {
@@ -307,6 +308,32 @@ fn receipts_are_found_by_path_md5_table_watch_and_time() {
     };
     assert_eq!(replaced("run/a"), [true, false]);
     assert_eq!(replaced("run/b"), [false]);
+    let tables = |filter| Reader::open(&bench.path).unwrap().receipt_tables(&filter);
+    let files = ("lab.data.raw".to_owned(), "files".to_owned());
+    assert_eq!(tables(path("run/a")).unwrap(), [files]);
+    assert_eq!(tables(path("elsewhere")).unwrap(), []);
+}
+
+#[test]
+fn receipts_are_read_page_by_page_until_it_is_enough() {
+    let bench = Bench::new();
+    let count = PAGE + 10;
+    carry_many(&bench, u32::try_from(count).unwrap());
+    assert_eq!(all(&bench).len(), count);
+    for enough in [3, PAGE + 3] {
+        let mut read = 0;
+        let reader = Reader::open(&bench.path).unwrap();
+        assert!(reader.has_receipts().unwrap());
+        let each = |_| {
+            read += 1;
+            read < enough
+        };
+        reader.receipts(&ReceiptFilter::default(), each).unwrap();
+        assert_eq!(read, enough);
+    }
+    // as an older version wrote it
+    bench.edit("ALTER TABLE receipts RENAME TO of_later");
+    assert!(!Reader::open(&bench.path).unwrap().has_receipts().unwrap());
 }
 
 #[test]
