@@ -15,6 +15,7 @@ mod release;
 mod section;
 mod settings;
 mod table_reference;
+mod tabular;
 mod template;
 mod token;
 mod value;
@@ -34,10 +35,12 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    Backend, Config, Existing, Journal, Kind, OnConflict, Redivis, Retry, Status, Transfer, Verify,
-    Watch,
+    Backend, Config, Existing, Journal, OnConflict, Redivis, Retry, Status, Transfer, Verify, Watch,
 };
+pub use tabular::Tabular;
 pub use token::{Token, TokenError, read_token};
+
+pub use crate::job::Kind;
 
 use crate::job::printable;
 

@@ -10,10 +10,8 @@ use super::value::{Complaint, Reading};
 const NOT_YET: &[(&str, &str, &str)] = &[
     ("journal", "keep_finished", r#""365d""#),
     ("status", "listen", r#""""#),
-    ("watch", "kind", r#""files""#),
     ("watch", "after_upload", r#""keep""#),
     ("watch", "move_to", r#""""#),
-    ("watch", "tabular", "{}"),
 ];
 
 /// The complaint about a value that is right in itself but needs a feature that is not there.

@@ -3,20 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::DeValue;
-
-use crate::job::{WatchName, printable};
+use crate::job::{Kind, WatchName, printable};
 
 use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::release::release;
 use super::section::{Notes, Section};
-use super::settings::{Backend, Existing, Kind, OnConflict, Watch};
+use super::settings::{Backend, Existing, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
+use super::tabular::tabular;
 use super::template::template;
 use super::value::{
     Complaint, Reading, absolute, glob, one_of, quoted, text, text_or_empty, time, truth, whole,
-    wrong_kind,
 };
 
 pub(super) const EXCLUDE: [&str; 3] = ["**/*.tmp", "**/*.part", "**/.*"];
@@ -28,6 +26,7 @@ pub(super) struct Found {
     name_byte: usize,
     path: Option<PathBuf>,
     path_byte: usize,
+    kind_byte: usize,
 }
 
 /// Reads one `[[watch]]`.
@@ -52,6 +51,7 @@ pub(super) fn watch(mut section: Section) -> Found {
             one_of(&[("files", Kind::Files), ("tabular", Kind::Tabular)]),
         )
         .unwrap_or(Kind::Files);
+    let tabular = tabular(&mut section, kind);
     let recursive = section.get("recursive", truth).unwrap_or(true);
     let include = include(&mut section);
     let exclude = section
@@ -98,6 +98,7 @@ pub(super) fn watch(mut section: Section) -> Found {
         name_byte: section.byte_of("name"),
         path: path.clone(),
         path_byte: section.byte_of("path"),
+        kind_byte: section.byte_of("kind"),
         watch: name
             .zip(path)
             .zip(table)
@@ -106,6 +107,7 @@ pub(super) fn watch(mut section: Section) -> Found {
                 path,
                 table,
                 kind,
+                tabular,
                 recursive,
                 include,
                 exclude,
@@ -159,7 +161,6 @@ fn check_keys_of_later_features(section: &mut Section) {
     let actions = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
     section.get("after_upload", one_of(actions));
     section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
-    section.get("tabular", settings);
 }
 
 fn watch_name(text: &str) -> Reading<WatchName> {
@@ -177,15 +178,7 @@ fn watch_name(text: &str) -> Reading<WatchName> {
     Ok(WatchName::new(text))
 }
 
-/// How many keys a section has.
-fn settings(value: &DeValue) -> Reading<usize> {
-    value.as_table().map(toml::map::Map::len).ok_or_else(|| {
-        wrong_kind("a section [watch.tabular]", value)
-            .hint("write [watch.tabular] below its [[watch]]")
-    })
-}
-
-/// Names and folders are unique, no folder lies in another, and none holds our own files.
+/// Names and folders are unique, a table has one kind, no folder lies in another, and none holds our own files.
 pub(super) fn hold_against_each_other(
     all: &[Found],
     own_files: &[(&str, Option<&PathBuf>)],
@@ -196,6 +189,9 @@ pub(super) fn hold_against_each_other(
         for earlier in &all[..at] {
             if let Some(complaint) = same_name(earlier, later, lines) {
                 notes.problem(later.name_byte, complaint);
+            }
+            if let Some(complaint) = two_kinds(earlier, later, lines) {
+                notes.problem(later.kind_byte, complaint);
             }
             if let Some(complaint) = shared_folder(earlier, later, lines) {
                 notes.problem(later.path_byte, complaint);
@@ -228,6 +224,24 @@ fn same_name(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint>
             name.as_str()
         ))
         .hint("the journal tells watches apart by their names: choose another"),
+    )
+}
+
+/// A table lists files, or has rows.
+fn two_kinds(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
+    let (old, new) = (earlier.watch.as_ref()?, later.watch.as_ref()?);
+    if old.table != new.table || old.kind == new.kind {
+        return None;
+    }
+    let there = spot(lines, earlier.kind_byte);
+    Some(
+        Complaint::new(format!(
+            "`kind`: {:?} for the table {}, which is {:?} at {there}",
+            new.kind.as_str(),
+            new.table,
+            old.kind.as_str()
+        ))
+        .hint("a table lists files or has rows: give each kind a table of its own"),
     )
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::patience::{self, Concerns};
 use super::worker::{impossible, signed};
 use super::{Recorded, Shared};
-use crate::job::{IllegalMove, Job, ParkReason, State, StateName, printable};
+use crate::job::{IllegalMove, Job, ParkReason, RemoteId, State, StateName, printable};
 use crate::journal::{Entry, Hold};
 use crate::redivis::ApiError;
 
@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     pub trouble: Option<Trouble>,
     /// What it said of the table.
     pub destination: Option<Destination>,
+    /// A table in which something is being imported.
+    pub importing: Option<String>,
 }
 
 /// What was learnt of a table.
@@ -101,6 +103,25 @@ pub(super) async fn advance_and_note(
         });
     }
     record(shared, entries).await
+}
+
+/// Records that Redivis imports the jobs, under these addresses. They are nobody's from then on.
+pub(super) async fn begin_importing(shared: &Shared, jobs: Vec<(Job, RemoteId)>) -> Recorded<()> {
+    let now = shared.now();
+    let mut entries = Vec::with_capacity(jobs.len());
+    for (mut job, upload) in jobs {
+        let from = job.state.name();
+        let state = job.state.clone().import(upload);
+        job.state = state.map_err(|illegal| impossible(&illegal))?;
+        // what failed before is over
+        (job.attempts, job.failing_since) = (0, None);
+        let entry = entry(job, from, Hold::Until(now), None);
+        entries.push(Entry {
+            note: "Redivis has taken it in and imports it".to_owned(),
+            ..entry
+        });
+    }
+    record(shared, entries).await.map(drop)
 }
 
 /// Gives jobs back after a failure: they may go on after `delay`. Those that have been failing

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! claim → reserve (batch) → transfer (one worker a file) → register (batch) → done
+//!                                     of rows: → imports (one by one) → poll → done
 //! ```
 //!
 //! The three stages overlap; each hands its jobs on as soon as they are recorded. One loop
@@ -20,6 +21,7 @@ mod conflicts;
 mod destinations;
 mod drive;
 mod hash;
+mod imports;
 mod lanes;
 mod leave;
 mod limiter;
@@ -57,8 +59,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::config::{Config, OnConflict, Retry, Transfer};
-use crate::job::{Moment, WatchName};
+use crate::config::{Config, OnConflict, Retry, Tabular, Transfer, Verify};
+use crate::job::{Job, Kind, Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
 
@@ -131,6 +133,7 @@ struct Folder {
     path: PathBuf,
     allow_hard_links: bool,
     on_conflict: OnConflict,
+    tabular: Tabular,
 }
 
 impl Shared {
@@ -146,6 +149,7 @@ impl Shared {
                 path: watch.path.clone(),
                 allow_hard_links: watch.allow_hard_links,
                 on_conflict: watch.on_conflict,
+                tabular: watch.tabular.clone(),
             };
             (watch.name.clone(), folder)
         });
@@ -161,6 +165,15 @@ impl Shared {
             sent: AtomicU64::new(0),
             streams: Arc::new(()),
             uploads: UploadServer::default(),
+        }
+    }
+
+    /// What is to prove that a job's bytes arrived. An import is proven by its md5 alone: its upload has no other
+    /// checksum to be found by.
+    fn verify(&self, job: &Job) -> Verify {
+        match job.kind {
+            Kind::Files => self.transfer.verify,
+            Kind::Tabular => Verify::Md5,
         }
     }
 

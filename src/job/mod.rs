@@ -10,6 +10,7 @@ mod id;
     reason = "the room is named after its one inhabitant"
 )]
 mod job;
+mod kind;
 mod moment;
 mod name;
 mod naming;
@@ -22,6 +23,7 @@ mod sums;
 pub use fingerprint::Fingerprint;
 pub use id::{JobId, RemoteId, TempUploadId, WatchName};
 pub use job::{Job, Sighting};
+pub use kind::Kind;
 pub use moment::{Awake, Moment};
 pub use name::{printable, remote_name};
 pub use naming::{Field, Naming, Piece, Template};

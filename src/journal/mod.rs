@@ -15,6 +15,7 @@ mod enqueue;
 mod error;
 mod existing;
 mod health;
+mod imports;
 mod known;
 mod lock;
 mod lookup;

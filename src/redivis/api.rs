@@ -196,7 +196,7 @@ impl Client {
         })
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         call: Call,
         url: Url,

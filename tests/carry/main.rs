@@ -25,4 +25,5 @@ mod reports;
 mod sets;
 mod slow;
 mod tables;
+mod tabular;
 mod versions;

@@ -23,6 +23,7 @@ pub const SMALL_CHUNKS: Plan = Plan {
     watch: "",
     speed: Some(2_500_000),
     lenient: true,
+    rate_limit: None,
 };
 
 /// Chunks that are more than the system's buffers take in, so that a kill breaks them.
@@ -31,6 +32,7 @@ pub const LARGE_CHUNKS: Plan = Plan {
     watch: "",
     speed: Some(40_000_000),
     lenient: false,
+    rate_limit: None,
 };
 
 /// Longer than a registration without an answer may still arrive.

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::batch::Outcome;
 use super::condition::{Account, Condition};
 use super::destinations::Destinations;
+use super::imports::Rounds;
 use super::lot::Carried;
 use super::pauses::Pauses;
 use super::priority::Priorities;
@@ -64,6 +65,8 @@ enum Event {
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
     Compared(Recorded<Outcome>),
+    /// How far the imports of a table are.
+    Polled(String, Recorded<Outcome>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
     Panicked,
     Pulse(oneshot::Sender<()>),
@@ -78,6 +81,7 @@ struct Pool {
     stock: Stock,
     pauses: Pauses,
     destinations: Destinations,
+    rounds: Rounds,
     squeeze: Squeeze,
     rate: Rate,
     under_way: UnderWay,
@@ -132,6 +136,7 @@ impl Engine {
             stock: Stock::new(priorities),
             pauses: Pauses::default(),
             destinations: Destinations::default(),
+            rounds: Rounds::default(),
             squeeze: Squeeze::new(config.transfer.workers, descriptors()),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
@@ -166,6 +171,9 @@ impl Pool {
     async fn run(mut self, stop: CancellationToken) -> Recorded<()> {
         let mut news = self.shared.journal.news();
         let mut happened = Vec::with_capacity(AT_ONCE);
+        for table in self.shared.journal.importing_tables().await? {
+            self.rounds.expect(&table, Instant::now());
+        }
         loop {
             for event in happened.drain(..) {
                 self.on_event(event).await?;
@@ -280,6 +288,7 @@ impl Pool {
         self.pauses
             .ends()
             .chain(self.destinations.ends())
+            .chain(self.rounds.ends())
             .chain(company)
             .chain(rate)
             .filter(|at| *at > began)

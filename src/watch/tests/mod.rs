@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::Pace;
 use super::{Health, Ledger, Missing, Phase, Watching, spawn_with};
-use crate::config::{Backend, Existing, Kind, OnConflict, Watch};
+use crate::config::{Backend, Existing, Kind, OnConflict, Tabular, Watch};
 use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
@@ -125,6 +125,7 @@ fn settings(root: &Path) -> Watch {
         path: root.to_path_buf(),
         table: "o.d.t".into(),
         kind: Kind::Files,
+        tabular: Tabular::default(),
         recursive: true,
         include: vec!["**".into()],
         exclude: vec!["**/*.tmp".into(), "**/.*".into()],

@@ -1,0 +1,1 @@
+-- kept for another change; nothing to do
