@@ -10,6 +10,7 @@ mod existing;
 mod full;
 mod groups;
 pub(super) mod heard;
+mod imports;
 mod known;
 mod names;
 mod prefixes;

@@ -242,7 +242,7 @@ fn an_upload_whose_answer_is_lost_is_found_in_the_list_and_not_made_again() {
 
 #[test]
 fn an_import_is_asked_about_by_one_list_for_all() {
-    let files = std::env::var("REDIVIS_DROP_IMPORTS").map_or(300, |files| files.parse().unwrap());
+    let files = std::env::var("REDIVIS_DROP_IMPORTS").map_or(1000, |files| files.parse().unwrap());
     let lab = Lab::with(&Plan {
         rate_limit: Some(RateLimit {
             requests: 100_000,
@@ -271,4 +271,51 @@ fn an_import_is_asked_about_by_one_list_for_all() {
     );
     assert_eq!(report.requests(Call::Uploads), files);
     assert!(besides <= 30, "{besides}: {:?}", report.requests);
+}
+
+/// While nobody is told anything yet, the address of the one file that is being imported.
+fn address_while_importing(lab: &Lab, name: &str) -> String {
+    wait_until("it is being imported", || lab.total("importing") == 1);
+    let job = lab.job(name);
+    job["remote_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_import_of_other_bytes_than_ours_is_set_apart() {
+    let lab = lab();
+    let none = Answer::status(200).body(r#"{"results": []}"#);
+    lab.script(vec![Fault::new(Call::List, Action::Answer(none))]);
+    drop_text(&lab, "a.csv", "a\n1\n");
+    let daemon = lab.start(&["run"]);
+    let uri = address_while_importing(&lab, "a.csv");
+    let other = "00000000000000000000000000000000";
+    let row = format!(
+        r#"{{"results": [{{"uri": "{uri}", "name": "a.csv", "status": "completed", "size": 4, "hash": "{other}"}}]}}"#
+    );
+    let row = Answer::status(200).body(&row);
+    lab.script(vec![Fault::new(Call::List, Action::Answer(row))]);
+    wait_until("it is parked", || lab.total("parked") == 1);
+    assert_eq!(daemon.terminate().code, Some(0));
+    let job = lab.job("a.csv");
+    assert_eq!(job["reason"], "remote-differs");
+    assert!(job["error"].as_str().unwrap().contains(other), "{job}");
+    // and stays so: it may be in the table
+    lab.run_once();
+    assert_eq!(lab.job("a.csv")["reason"], "remote-differs");
+    assert_eq!(lab.report().requests(Call::Uploads), 1);
+}
+
+#[test]
+fn an_import_is_proven_by_its_md5_whatever_proves_files() {
+    let lab = Lab::with(&Plan {
+        transfer: "verify = \"crc32c\"\nresumable_above = \"1 KiB\"",
+        ..ROWS
+    });
+    let small = drop_text(&lab, "small.csv", "a\n1\n");
+    let large = drop_text(&lab, "large.csv", &"a\n".repeat(2_000));
+    lab.carry_all();
+    for (name, _, md5) in [&small, &large] {
+        assert_eq!(lab.job(name)["md5"], **md5);
+    }
+    lab.expect(vec![small, large]);
 }

@@ -147,7 +147,7 @@ fn an_import_is_kept_with_its_address_and_only_with_it() {
     let insert = |ino: i64, state: &str, remote: Option<&str>, crc32c: Option<i64>| {
         journal.execute(
             "INSERT INTO jobs (watch, path, remote_name, table_ref, kind, dev, ino, size, mtime_ns, ctime_ns, state, \
-             crc32c, remote_id, created_at) VALUES ('w', 'a', 'a', 't', 'tabular', 1, ?1, 1, 1, 1, ?2, ?3, ?4, 7)",
+             crc32c, remote_id, created_at) VALUES ('w', x'61', 'a', 't', 'tabular', 1, ?1, 1, 1, 1, ?2, ?3, ?4, 7)",
             rusqlite::params![ino, state, crc32c, remote],
         )
     };
