@@ -212,7 +212,7 @@ impl<'a, 'n> Section<'a, 'n> {
 
     /// Whether nothing stands in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.table.is_none_or(|table| table.is_empty())
+        self.table.is_none_or(toml::map::Map::is_empty)
     }
 
     /// The key's value; `None` if it is not there or wrong, and then that is noted.

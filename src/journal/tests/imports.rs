@@ -41,7 +41,10 @@ fn an_import_is_nobody_s_and_found_by_its_table_also_after_a_crash() {
         let journal = bench.journal();
         let table = job.table.as_str();
         assert_eq!(block(journal.importing_tables()).unwrap(), [table]);
-        assert_eq!(block(journal.importing(table, 10)).unwrap(), [job.clone()]);
+        assert_eq!(
+            block(journal.importing(table, 10)).unwrap(),
+            std::slice::from_ref(&job)
+        );
         assert!(block(journal.importing(table, 0)).unwrap().is_empty());
         assert!(block(journal.importing("other", 10)).unwrap().is_empty());
         for queue in [Queue::Stored, Queue::Interrupted] {
