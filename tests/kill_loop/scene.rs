@@ -273,10 +273,8 @@ impl Scene {
 
     /// Whether the daemon will ask how far imports are, which it does in rounds.
     fn is_importing(&self) -> bool {
-        let counts = Reader::open(&self.lab.journal).and_then(|reader| {
-            let counts = reader.counts();
-            Ok(counts.unwrap_or_default())
-        });
+        let reader = Reader::open(&self.lab.journal).ok();
+        let counts = reader.and_then(|reader| reader.counts().ok());
         let mut counts = counts.into_iter().flatten();
         counts.any(|count| count.state == StateName::Importing)
     }
