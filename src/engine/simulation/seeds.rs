@@ -15,7 +15,7 @@ use super::server::{Habits, QUANTUM, Server};
 use super::user::Users;
 use super::world::{Step, World};
 use crate::config::{Config, Environment, Watch};
-use crate::job::{State, WatchName};
+use crate::job::{Kind, State, WatchName};
 use crate::journal::Journal;
 
 /// What became of a world.
@@ -97,7 +97,11 @@ pub(super) fn folder() -> tempfile::TempDir {
 
 pub(super) fn machine(chance: &mut Chance, folder: &Path) -> Machine {
     let tables = chance.between(1, 2);
-    let tables: Vec<_> = (0..tables).map(|n| format!("lab.data:next.t{n}")).collect();
+    // the second one is of rows
+    let tables: Vec<_> = ["lab.data:next.t0".to_owned(), ROWS.to_owned()]
+        .into_iter()
+        .take(usize::try_from(tables).unwrap())
+        .collect();
     let server = Server::new(habits(chance), tables.clone());
     let weather = Weather::some(chance);
     let watches = chance.between(1, 2);
@@ -129,6 +133,9 @@ fn habits(chance: &mut Chance) -> Habits {
     }
 }
 
+/// The table that imports what it is given.
+pub(super) const ROWS: &str = "lab.data:next.rows";
+
 fn config(chance: &mut Chance, folder: &Path, tables: &[String], watches: usize) -> Config {
     let mut config = defaults().clone();
     config.transfer.workers = usize::try_from(chance.between(1, 4)).unwrap();
@@ -140,6 +147,11 @@ fn config(chance: &mut Chance, folder: &Path, tables: &[String], watches: usize)
             name: WatchName::new(format!("w{n}")),
             path: folder.join(format!("w{n}")),
             table: tables[n % tables.len()].clone(),
+            kind: if tables[n % tables.len()] == ROWS {
+                Kind::Tabular
+            } else {
+                Kind::Files
+            },
             ..watch.clone()
         })
         .collect();
