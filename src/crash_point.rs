@@ -19,6 +19,11 @@ macro_rules! points {
             /// Every point.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
+            /// Whether it lies around an after-action, which no run passes that keeps its files.
+            pub fn is_of_after_actions(self) -> bool {
+                self.name().starts_with("after-")
+            }
+
             /// How the environment names it.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -76,7 +81,7 @@ points! {
     IntendWritten = "intend-written",
     /// The same, durable.
     IntendCommitted = "intend-committed",
-    /// W6 and W7, which are one while the source is kept: it is in the table.
+    /// W6, and W7 too while the source is kept: it is in the table.
     RegisterWritten = "register-written",
     /// The same, durable.
     RegisterCommitted = "register-committed",
@@ -126,6 +131,30 @@ points! {
     ListUploadsBefore = "list-uploads-before",
     /// The same, answered.
     ListUploadsAnswered = "list-uploads-answered",
+    // What an after-action does on the disk: it is done, and nothing of that is recorded.
+    /// What is to be done with files.
+    AfterIntendWritten = "after-intend-written",
+    /// The same, durable.
+    AfterIntendCommitted = "after-intend-committed",
+    /// A file that is to be deleted has its private name.
+    AfterAside = "after-aside",
+    /// It is deleted.
+    AfterDeleted = "after-deleted",
+    /// A file that is moved lies in its new folder under its private name.
+    AfterCarried = "after-carried",
+    /// Its copy on another file system is begun, and not whole.
+    AfterCopying = "after-copying",
+    /// The copy is whole and synced, and has no name of its own.
+    AfterCopied = "after-copied",
+    /// The file, or the copy, has its name in the new folder.
+    AfterNamed = "after-named",
+    /// All is done and synced.
+    AfterSynced = "after-synced",
+    /// What became of files.
+    AfterDoneWritten = "after-done-written",
+    /// The same, durable.
+    AfterDoneCommitted = "after-done-committed",
+
     /// The table's listing, for registrations whose answer is not known.
     ListBefore = "list-before",
     /// The same, answered.
@@ -159,6 +188,10 @@ impl Write {
     pub const IMPORT: Self = Self(Point::ImportWritten, Point::ImportCommitted);
     /// A registration that was not made.
     pub const WITHDRAW: Self = Self(Point::WithdrawWritten, Point::WithdrawCommitted);
+    /// What is to be done with files that are in their table.
+    pub const AFTER_INTEND: Self = Self(Point::AfterIntendWritten, Point::AfterIntendCommitted);
+    /// W7, for them.
+    pub const AFTER_DONE: Self = Self(Point::AfterDoneWritten, Point::AfterDoneCommitted);
     /// A failure.
     pub const GIVE_BACK: Self = Self(Point::GiveBackWritten, Point::GiveBackCommitted);
 }

@@ -17,7 +17,9 @@
 //! | [`journal`]     | the only SQL; one writer thread, group commit           | deciding what is next          |
 //! | [`transfer`]    | the upload protocol without IO, clock or chance         | tokio, reqwest, files          |
 //! | [`redivis`]     | the only HTTP client: sends once, hides secrets         | retrying, sleeping             |
+//! | [`receipts`]    | receipts against a table's listing, and against a file as it is | writing, deleting |
 //! | [`engine`]      | plan, drive, record; batches; retry times               | SQL, HTTP details              |
+//! | [`after`]       | the only hand on users' files: move, delete, crash-safe | Redivis                        |
 //! | [`status`]      | snapshot → report, JSON                                 | writing                        |
 //! | [`cli`]         | arguments, reports, exit codes, progress                | policy                         |
 //! | [`sandbox`]     | the practice server, a second reading of the protocol   | sharing code with any room     |
@@ -33,6 +35,7 @@
 //! - The server decides how many bytes it holds; the journal's offset is a lower bound.
 //! - Done means: the registered md5 is the md5 of the bytes that were read here.
 
+pub mod after;
 pub mod beneath;
 pub mod cli;
 pub mod config;
@@ -42,6 +45,7 @@ pub mod engine;
 pub mod job;
 pub mod journal;
 pub mod observe;
+pub mod receipts;
 pub mod redivis;
 pub mod sandbox;
 pub mod status;

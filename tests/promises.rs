@@ -11,7 +11,7 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
-const PROMISES: usize = 60;
+const PROMISES: usize = 62;
 
 /// Rows of the tables: number, promise, what holds it.
 fn rows(page: &str) -> Vec<(usize, String, String)> {
@@ -107,12 +107,7 @@ fn a_hole_in_the_map_is_seen() {
     };
     let without = lines(&|line| !line.starts_with("| 29 |"));
     assert_eq!(holes(&without, &tests), ["promise 29 stands there 0 times"]);
-    let empty = page.replace("Open: nothing is moved or deleted yet", "");
-    assert_eq!(
-        holes(&empty, &tests),
-        [
-            "promise 30 is held by nothing",
-            "promise 59 is held by nothing"
-        ]
-    );
+    let only = "`killed_around_the_registration_of_a_newer_version_that_one_arrives_too`";
+    let empty = page.replace(only, "");
+    assert_eq!(holes(&empty, &tests), ["promise 29 is held by nothing"]);
 }

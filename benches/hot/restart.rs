@@ -43,8 +43,8 @@ pub fn restart(place: &Path, table: &mut Table) -> anyhow::Result<()> {
 
 fn killed_and_started(place: &Path, runtime: &Runtime) -> anyhow::Result<Duration> {
     let stage = Stage::set(place, runtime)?;
-    let large = File::create(stage.drop.join("large"))?;
-    large.set_len(LARGE)?;
+    // closed at once: a file that is open for writing settles no sooner
+    File::create(stage.drop.join("large"))?.set_len(LARGE)?;
     let killed = stage.start()?;
     until("two chunks of the large file", || {
         Ok(stage

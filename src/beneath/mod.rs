@@ -9,6 +9,7 @@
 //! - [`Root::open_file`] opens regular files for reading and nothing else;
 //! - [`Root::stat`] looks at one without opening it;
 //! - [`Root::may_read`] asks whether one could be opened, without opening it;
+//! - [`Root::folder`] holds a folder, for one who works in it by bare names;
 //! - [`Root::list`] names what lies in a folder.
 //!
 //! No link is followed, no call blocks on what a user put there, and no other way is tried when the
@@ -19,6 +20,7 @@
 
 mod error;
 mod file_system;
+mod folder;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use crate::job::Fingerprint;
 
 pub use error::{Kind, OpenError};
 pub use file_system::network;
+pub use folder::{Folder, Pinned};
 pub use list::{Entry, Guess, Listing};
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH

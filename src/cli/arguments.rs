@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Carries every file of a drop folder, once and unchanged, into a Redivis table.
@@ -23,7 +23,7 @@ Exit codes:
    0  fine
    1  unexpected failure
    2  wrong usage
-   3  some files failed or are parked (run --once)
+   3  some files failed or are parked (run --once); not all is proven (receipts)
    4  the token is missing or refused
    5  the server cannot be reached
   74  the journal cannot be used
@@ -54,6 +54,8 @@ pub(super) enum Command {
     },
     /// List and search jobs
     Jobs(Jobs),
+    /// What is in its table for good: list it, hold it against the tables, ask what may be deleted
+    Receipts(Receipts),
     /// A practice server on this machine: what Redivis does, on disk, with faults on demand
     Sandbox(Practice),
     /// The whole job on this machine: a drop, a cut connection, a kill, a restart, equal checksums
@@ -103,6 +105,47 @@ pub(super) enum OneJob {
         /// Its number
         id: i64,
     },
+}
+
+/// Receipts are written when a table has a file, and never removed. A daemon may run or not.
+#[derive(Debug, Args)]
+pub(super) struct Receipts {
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Only receipts whose local path or remote name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub path: Option<String>,
+    /// Only receipts of files with this md5, in hex or base64
+    #[arg(long, value_name = "MD5")]
+    pub md5: Option<String>,
+    /// Only receipts of this table, written as in the configuration
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Only receipts of this watch
+    #[arg(long, value_name = "NAME")]
+    pub watch: Option<String>,
+    /// Only what was registered at this time or later: RFC 3339, or a day in UTC
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only what was registered until this time, or until the end of this day
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Ask the tables instead of printing: 0 if they list all of it, 3 if something is missing or another
+    #[arg(long, conflicts_with = "format")]
+    pub verify: bool,
+    /// Read a file in a drop folder, or all in a folder there: 0 if each has a receipt with the md5 that it has now, else 3
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["format", "path", "md5", "table", "watch", "since", "until", "verify"])]
+    pub safe_to_delete: Option<PathBuf>,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A line of names, and a line each
+    Csv,
+    /// A JSON object a line
+    Ndjson,
 }
 
 /// Needs no configuration and no daemon, opens no file and writes nothing.

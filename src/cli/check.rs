@@ -4,8 +4,9 @@ use std::fs;
 
 use super::error::{Exit, Failure};
 use super::{print, runtime};
+use crate::after;
 use crate::config::{self, Config, Environment, Watch};
-use crate::redivis::{ApiError, Bearer, Client};
+use crate::redivis::{ApiError, Bearer, BuildError, Client};
 
 pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<Exit, Failure> {
     if !config.remarks.is_empty() {
@@ -17,15 +18,14 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
     ))?;
     for watch in &config.watches {
         say(&format!("{}: {}", watch.name, folder(watch)))?;
+        for said in after::check(watch) {
+            say(&format!("{}: {said}", watch.name))?;
+        }
     }
     if !online {
         return Ok(Exit::Fine);
     }
-    let token = config::read_token(&config.redivis, env)?;
-    let unexpected =
-        |error: crate::redivis::BuildError| Failure::new(Exit::Unexpected, error.to_string());
-    let bearer = Bearer::new(token.expose()).map_err(unexpected)?;
-    let client = Client::new(&config.redivis, bearer).map_err(unexpected)?;
+    let client = client(config, env)?;
     let mut worst = Exit::Fine;
     for watch in &config.watches {
         match runtime()?.block_on(client.table(&watch.table)) {
@@ -55,12 +55,20 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
     Ok(worst)
 }
 
+/// Speaks to Redivis as the daemon does.
+pub(super) fn client(config: &Config, env: &Environment) -> Result<Client, Failure> {
+    let token = config::read_token(&config.redivis, env)?;
+    let unexpected = |error: BuildError| Failure::new(Exit::Unexpected, error.to_string());
+    let bearer = Bearer::new(token.expose()).map_err(unexpected)?;
+    Client::new(&config.redivis, bearer).map_err(unexpected)
+}
+
 /// One line. The exit code counts also when nobody reads it.
-fn say(line: &str) -> Result<(), Failure> {
+pub(super) fn say(line: &str) -> Result<(), Failure> {
     print(format!("{line}\n").as_bytes()).map(drop)
 }
 
-fn exit(error: &ApiError) -> Exit {
+pub(super) fn exit(error: &ApiError) -> Exit {
     match error {
         ApiError::Auth { .. } => Exit::Token,
         ApiError::Refused { .. } => Exit::Unexpected,

@@ -44,13 +44,17 @@ fn filter(asked: &Jobs) -> Result<Filter, Failure> {
         }
     }
     if let Some(md5) = &asked.md5 {
-        let md5 = Md5::parse(md5).map_err(|error| {
-            Failure::new(Exit::Usage, format!("`{md5}` is {error}"))
-                .hint("as md5sum prints it: 32 hex digits")
-        })?;
-        filter.md5 = Some(md5.0);
+        filter.md5 = Some(read_md5(md5)?.0);
     }
     Ok(filter)
+}
+
+/// An md5 on the command line.
+pub(super) fn read_md5(text: &str) -> Result<Md5, Failure> {
+    Md5::parse(text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`{text}` is {error}"))
+            .hint("as md5sum prints it: 32 hex digits")
+    })
 }
 
 /// Streams: a journal may hold millions.

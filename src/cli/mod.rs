@@ -11,6 +11,7 @@ mod jobs;
 mod log;
 mod observe;
 mod practice;
+mod receipts;
 mod status;
 mod text;
 
@@ -57,6 +58,7 @@ fn perform(arguments: &Arguments, env: &Environment) -> Result<Exit, Failure> {
         Command::Observe(asked) => observe::observe(asked),
         Command::Status { json } => status::status(&load()?, *json),
         Command::Jobs(asked) => jobs::jobs(&load()?, asked),
+        Command::Receipts(asked) => receipts::receipts(&load()?, env, asked),
         Command::Sandbox(asked) => practice::serve(asked),
         Command::Demo { keep } => demo::demo(*keep),
         Command::Completions { shell } => {

@@ -14,6 +14,7 @@ mod read;
 mod release;
 mod section;
 mod settings;
+mod side_by_side;
 mod table_reference;
 mod tabular;
 mod template;
@@ -35,7 +36,8 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    Backend, Config, Existing, Journal, OnConflict, Redivis, Retry, Status, Transfer, Verify, Watch,
+    AfterUpload, Backend, Config, Emptied, Existing, Journal, OnConflict, Redivis, Retry, Status,
+    Transfer, Verify, Watch,
 };
 pub use tabular::Tabular;
 pub use token::{Token, TokenError, read_token};

@@ -17,7 +17,7 @@ use super::token::DEFAULT_TOKEN_FILE;
 use super::value::{
     Complaint, Reading, absolute, one_of, quoted, text, text_or_empty, time, whole,
 };
-use super::watches;
+use super::{side_by_side, watches};
 
 const ENDPOINT: &str = "https://redivis.com/api/v1";
 const JOURNAL: &str = "/var/lib/redivis-drop/journal.db";
@@ -63,7 +63,8 @@ pub(super) fn read_into(
         ("the journal", Some(&journal.path)),
         ("the token file", redivis.token_file.as_ref()),
     ];
-    watches::hold_against_each_other(&found, &state, &Lines(text), notes);
+    side_by_side::hold_against_each_other(&found, &state, &Lines(text), notes);
+    side_by_side::hold_against_verify(&found, transfer.verify, notes);
     Some(Config {
         file: file.to_owned(),
         redivis,

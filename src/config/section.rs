@@ -294,6 +294,11 @@ impl<'a, 'n> Section<'a, 'n> {
         self.notes.remarks.push((at, about_key(key, complaint)));
     }
 
+    /// Whether the key is there, rightly or wrongly.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Where the key's value stands; where the section stands if it has none.
     pub(super) fn byte_of(&self, key: &str) -> usize {
         let value = self.table.and_then(|table| table.get(key));

@@ -136,10 +136,36 @@ pub struct Watch {
     pub remote_name: Template,
     /// What becomes of new content under a name that the table has.
     pub on_conflict: OnConflict,
+    /// Whether what a table holds already when it is met is compared with, and not sent again.
+    pub adopt_existing: bool,
     /// Whether a file with more than one name (nlink > 1) may be uploaded.
     pub allow_hard_links: bool,
     /// Watches of a higher number are served first, -100 ..= 100.
     pub priority: i64,
+    /// What becomes of a file that is in its table.
+    pub after_upload: AfterUpload,
+    /// What becomes of the folders of a released set that an after-action emptied.
+    pub emptied: Emptied,
+}
+
+/// `watch.after_upload`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterUpload {
+    /// It stays.
+    Keep,
+    /// It is deleted.
+    Delete,
+    /// It is moved into this folder, an absolute path, keeping its path below the drop folder.
+    Move(PathBuf),
+}
+
+/// `watch.remove_empty_folders`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptied {
+    /// They stay.
+    Kept,
+    /// They are removed, the drop folder itself never.
+    Removed,
 }
 
 /// `watch.existing`

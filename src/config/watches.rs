@@ -1,15 +1,14 @@
-//! `[[watch]]`: each for itself, and then all of them side by side.
+//! `[[watch]]`: each for itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::job::{Kind, WatchName, printable};
+use crate::job::{Kind, WatchName};
 
-use super::problem::{Lines, Place};
 use super::quantity::time_text;
 use super::release::release;
-use super::section::{Notes, Section};
-use super::settings::{Backend, Existing, OnConflict, Watch};
+use super::section::Section;
+use super::settings::{AfterUpload, Backend, Emptied, Existing, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
 use super::tabular::tabular;
 use super::template::template;
@@ -22,11 +21,14 @@ pub(super) const EXCLUDE: [&str; 3] = ["**/*.tmp", "**/*.part", "**/.*"];
 /// What one `[[watch]]` gave; its name and folder also if the rest is wrong.
 pub(super) struct Found {
     pub(super) watch: Option<Watch>,
-    name: Option<WatchName>,
-    name_byte: usize,
-    path: Option<PathBuf>,
-    path_byte: usize,
-    kind_byte: usize,
+    pub(super) name: Option<WatchName>,
+    pub(super) name_byte: usize,
+    pub(super) path: Option<PathBuf>,
+    pub(super) path_byte: usize,
+    pub(super) kind_byte: usize,
+    pub(super) move_to: Option<PathBuf>,
+    pub(super) move_to_byte: usize,
+    pub(super) after_byte: usize,
 }
 
 /// Reads one `[[watch]]`.
@@ -58,28 +60,14 @@ pub(super) fn watch(mut section: Section) -> Found {
         .each("exclude", r#"["**/*.tmp"]"#, text("**/*.tmp", glob))
         .unwrap_or_else(|| EXCLUDE.map(str::to_owned).to_vec());
     let (settle, max_wait) = patience(&mut section);
-    let backends = &[
-        ("auto", Backend::Auto),
-        ("inotify", Backend::Inotify),
-        ("poll", Backend::Poll),
-    ];
-    let backend = section
-        .get("backend", one_of(backends))
-        .unwrap_or(Backend::Auto);
+    let backend = backend(&mut section);
     let poll_interval = section
         .get("poll_interval", time(100))
         .unwrap_or(Duration::from_secs(30));
     let rescan_interval = section
         .get("rescan_interval", time(100))
         .unwrap_or(Duration::from_mins(10));
-    let policies = &[
-        ("new_version", OnConflict::NewVersion),
-        ("skip", OnConflict::Skip),
-        ("fail", OnConflict::Fail),
-    ];
-    let on_conflict = section
-        .get("on_conflict", one_of(policies))
-        .unwrap_or(OnConflict::NewVersion);
+    let on_conflict = on_conflict(&mut section);
     let release_on = section.get("release_on", release).flatten();
     let existing = section
         .get(
@@ -91,14 +79,23 @@ pub(super) fn watch(mut section: Section) -> Found {
         .get("remote_name", text("{relative_path}", template))
         .unwrap_or_default();
     let priority = section.get("priority", whole(-100..=100)).unwrap_or(0);
+    let adopt_existing = section.get("adopt_existing", truth).unwrap_or(true);
     let allow_hard_links = section.get("allow_hard_links", truth).unwrap_or(false);
-    check_keys_of_later_features(&mut section);
+    let after_upload = after_upload(&mut section);
+    let keeps = after_upload.as_ref() == Some(&AfterUpload::Keep);
+    let emptied = emptied(&mut section, release_on.is_some(), keeps);
     let found = Found {
         name: name.clone(),
         name_byte: section.byte_of("name"),
         path: path.clone(),
         path_byte: section.byte_of("path"),
         kind_byte: section.byte_of("kind"),
+        move_to: match &after_upload {
+            Some(AfterUpload::Move(to)) => Some(to.clone()),
+            _ => None,
+        },
+        move_to_byte: section.byte_of("move_to"),
+        after_byte: section.byte_of("after_upload"),
         watch: name
             .zip(path)
             .zip(table)
@@ -120,12 +117,35 @@ pub(super) fn watch(mut section: Section) -> Found {
                 existing,
                 remote_name,
                 on_conflict,
+                adopt_existing,
                 allow_hard_links,
                 priority,
+                after_upload: after_upload.unwrap_or(AfterUpload::Keep),
+                emptied,
             }),
     };
     section.finish();
     found
+}
+
+fn on_conflict(section: &mut Section) -> OnConflict {
+    let words = &[
+        ("new_version", OnConflict::NewVersion),
+        ("skip", OnConflict::Skip),
+        ("fail", OnConflict::Fail),
+    ];
+    let policy = section.get("on_conflict", one_of(words));
+    policy.unwrap_or(OnConflict::NewVersion)
+}
+
+fn backend(section: &mut Section) -> Backend {
+    let words = &[
+        ("auto", Backend::Auto),
+        ("inotify", Backend::Inotify),
+        ("poll", Backend::Poll),
+    ];
+    let backend = section.get("backend", one_of(words));
+    backend.unwrap_or(Backend::Auto)
 }
 
 fn include(section: &mut Section) -> Vec<String> {
@@ -156,11 +176,53 @@ fn patience(section: &mut Section) -> (Duration, Duration) {
     (settle, max_wait)
 }
 
-/// Known and checked, so that a typing error shows; `not_yet` lets only the defaults pass.
-fn check_keys_of_later_features(section: &mut Section) {
-    let actions = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
-    section.get("after_upload", one_of(actions));
-    section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
+/// `after_upload` and `move_to`, which belong together. `None` if something is wrong with them.
+fn after_upload(section: &mut Section) -> Option<AfterUpload> {
+    let words = &[("keep", "keep"), ("delete", "delete"), ("move", "move")];
+    let is_given = section.has("after_upload");
+    let word = section.get("after_upload", one_of(words));
+    let is_whole = !section.has("move_to");
+    let move_to = section.get("move_to", text_or_empty("/data/done/sequencer-1", absolute));
+    if (is_given && word.is_none()) || (!is_whole && move_to.is_none()) {
+        return None;
+    }
+    match (word.unwrap_or("keep"), move_to.flatten()) {
+        ("move", Some(folder)) => Some(AfterUpload::Move(folder)),
+        ("move", None) => {
+            let complaint = Complaint::new(r#""move" needs `move_to`, which is missing"#);
+            let hint = r#"write move_to = "/data/done/sequencer-1", in no drop folder"#;
+            section.blame("after_upload", complaint.hint(hint));
+            None
+        }
+        (word, Some(_)) => {
+            let complaint =
+                Complaint::new(format!("nothing is moved while after_upload = {word:?}"));
+            let hint = r#"write after_upload = "move", or remove this line"#;
+            section.blame("move_to", complaint.hint(hint));
+            None
+        }
+        ("delete", None) => Some(AfterUpload::Delete),
+        _ => Some(AfterUpload::Keep),
+    }
+}
+
+/// `remove_empty_folders`: only of a set is it known that nobody writes there any more.
+fn emptied(section: &mut Section, has_sets: bool, keeps: bool) -> Emptied {
+    let wanted = section.get("remove_empty_folders", truth).unwrap_or(false);
+    if wanted && keeps {
+        let complaint = Complaint::new("no folder gets empty while files are kept");
+        let hint = r#"write after_upload = "delete" or "move", or remove this line"#;
+        section.blame("remove_empty_folders", complaint.hint(hint));
+    } else if wanted && !has_sets {
+        let complaint = Complaint::new("only folders that go as one set are removed");
+        let hint = "name their marker in `release_on`, or remove this line";
+        section.blame("remove_empty_folders", complaint.hint(hint));
+    }
+    if wanted {
+        Emptied::Removed
+    } else {
+        Emptied::Kept
+    }
 }
 
 fn watch_name(text: &str) -> Reading<WatchName> {
@@ -176,99 +238,4 @@ fn watch_name(text: &str) -> Reading<WatchName> {
         );
     }
     Ok(WatchName::new(text))
-}
-
-/// Names and folders are unique, a table has one kind, no folder lies in another, and none holds our own files.
-pub(super) fn hold_against_each_other(
-    all: &[Found],
-    own_files: &[(&str, Option<&PathBuf>)],
-    lines: &Lines,
-    notes: &mut Notes,
-) {
-    for (at, later) in all.iter().enumerate() {
-        for earlier in &all[..at] {
-            if let Some(complaint) = same_name(earlier, later, lines) {
-                notes.problem(later.name_byte, complaint);
-            }
-            if let Some(complaint) = two_kinds(earlier, later, lines) {
-                notes.problem(later.kind_byte, complaint);
-            }
-            if let Some(complaint) = shared_folder(earlier, later, lines) {
-                notes.problem(later.path_byte, complaint);
-            }
-        }
-        for (what, path) in own_files {
-            if let (Some(root), Some(path)) = (&later.path, path)
-                && path.starts_with(root)
-            {
-                let what = format!(
-                    "`path`: {what}, {}, lies in this folder and would be uploaded",
-                    printable(path)
-                );
-                let complaint = Complaint::new(what).hint("move one of them elsewhere");
-                notes.problem(later.path_byte, complaint);
-            }
-        }
-    }
-}
-
-fn same_name(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
-    let name = later
-        .name
-        .as_ref()
-        .filter(|name| earlier.name.as_ref() == Some(name))?;
-    let there = spot(lines, earlier.name_byte);
-    Some(
-        Complaint::new(format!(
-            "`name`: {:?} is the name of the watch at {there} too",
-            name.as_str()
-        ))
-        .hint("the journal tells watches apart by their names: choose another"),
-    )
-}
-
-/// A table lists files, or has rows.
-fn two_kinds(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
-    let (old, new) = (earlier.watch.as_ref()?, later.watch.as_ref()?);
-    if old.table != new.table || old.kind == new.kind {
-        return None;
-    }
-    let there = spot(lines, earlier.kind_byte);
-    Some(
-        Complaint::new(format!(
-            "`kind`: {:?} for the table {}, which is {:?} at {there}",
-            new.kind.as_str(),
-            new.table,
-            old.kind.as_str()
-        ))
-        .hint("a table lists files or has rows: give each kind a table of its own"),
-    )
-}
-
-fn shared_folder(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
-    let (old, new) = (earlier.path.as_ref()?, later.path.as_ref()?);
-    let there = format!(
-        "the folder of the watch at {}",
-        spot(lines, earlier.path_byte)
-    );
-    let relation = if old == new {
-        format!("is {there} too")
-    } else if new.starts_with(old) {
-        format!("lies in {}, {there}", printable(old))
-    } else if old.starts_with(new) {
-        format!("holds {}, {there}", printable(old))
-    } else {
-        return None;
-    };
-    Some(
-        Complaint::new(format!("`path`: {} {relation}", printable(new)))
-            .hint("each file belongs to one watch: give each a folder of its own"),
-    )
-}
-
-fn spot(lines: &Lines, byte: usize) -> String {
-    match lines.place(byte) {
-        Place::File { line, column } => format!("{line}:{column}"),
-        Place::Environment(name) => name.to_owned(),
-    }
 }

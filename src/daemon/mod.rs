@@ -1,13 +1,15 @@
 //! The only wiring: opens the journal, starts the rooms, listens to signals, stops in order.
 //!
 //! ```text
-//! open the journal → watch → engine → ready … signal → stop watching → stop the engine → close
+//! open the journal → watch → engine, after-actions → ready … signal → stop watching → stop both → close
 //! ```
 //!
 //! A reload is a stop and a start with the new configuration: everything is in the journal, so
 //! nothing is lost by it, and there is one way to start instead of two.
 
+mod after;
 mod once;
+mod prune;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
@@ -21,7 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Environment, Existing, LoadError, TokenError};
-use crate::engine::{Credential, Engine, Pulse};
+use crate::engine::{Condition, Credential, Engine, Pulse};
 use crate::job::{Naming, Sighting, WatchName};
 use crate::journal::{Configured, Journal, JournalError, NewJob, OpenError, WatchRow};
 use crate::redivis::{Bearer, BuildError, Client};
@@ -158,8 +160,11 @@ async fn serve(
     let stop = CancellationToken::new();
     let _stop_on_error = stop.clone().drop_guard();
     let mut engine = tokio::spawn(engine.run(stop.clone()));
+    let mut after = after::start(config, &journal, &stop).await?;
     let watches = start_watches(config, host, &journal)?;
 
+    let keep = config.journal.keep_finished;
+    let pruning = (!once).then(|| tokio::spawn(prune::now_and_then(journal.clone(), keep)));
     let watchdog = tokio::spawn(watchdog(pulse, journal.tries_on_a_full_disk()));
     let status = format!("watching {} drop folders", watches.len());
     tell(&[
@@ -170,20 +175,29 @@ async fn serve(
 
     let turn = tokio::select! {
         turn = signals.reason(config, env) => Ok(turn),
-        ended = once::settled(config, &watches, &mut condition), if once => ended.map(Turn::Ended),
+        ended = settled_once(config, &watches, &mut condition, &journal), if once => ended.map(Turn::Ended),
         name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
         result = &mut engine => return Err(engine_failed(result)),
+        Some(result) = after.join_next() => return Err(engine_failed(result)),
     };
 
     if !matches!(turn, Ok(Turn::Reload(_))) {
         tell(&[sd_notify::NotifyState::Stopping]);
     }
     watchdog.abort();
+    if let Some(pruning) = pruning {
+        pruning.abort();
+    }
     // or whoever waits for it would not stop
     journal.wait_for_room(false);
     stop_watches(watches).await;
     stop.cancel();
-    let ended = engine.await;
+    let mut ended = engine.await;
+    while let Some(hand) = after.join_next().await {
+        if matches!(ended, Ok(Ok(()))) {
+            ended = hand;
+        }
+    }
     journal.close().await;
     match ended {
         Ok(Err(error @ JournalError::Full(_))) => {
@@ -194,6 +208,18 @@ async fn serve(
     }
     tracing::info!("stopped; the next start goes on from here");
     turn
+}
+
+/// `run --once`: until all there is has been dealt with. What ended long ago goes only then, since it is counted until then.
+async fn settled_once(
+    config: &Config,
+    watches: &[Watching],
+    condition: &mut tokio::sync::watch::Receiver<Condition>,
+    journal: &Journal,
+) -> Result<Ended, DaemonError> {
+    let ended = once::settled(config, watches, condition).await?;
+    prune::now(journal, config.journal.keep_finished).await;
+    Ok(ended)
 }
 
 fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError>) -> DaemonError {

@@ -107,21 +107,37 @@ pub(super) async fn advance_and_note(
 
 /// Records that Redivis imports the jobs, under these addresses. They are nobody's from then on.
 pub(super) async fn begin_importing(shared: &Shared, jobs: Vec<(Job, RemoteId)>) -> Recorded<()> {
+    let note = "Redivis has taken it in and imports it";
+    let (jobs, uploads): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    let mut uploads = uploads.into_iter();
+    let begun = let_go(shared, jobs, note, |_, state| match uploads.next() {
+        Some(upload) => state.import(upload),
+        None => Ok(state),
+    });
+    begun.await.map(drop)
+}
+
+/// As [`advance_and_note`], for jobs with which the engine has nothing more to do: they wait for others from now on.
+pub(super) async fn let_go(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    note: &str,
+    mut step: impl FnMut(&Job, State) -> Result<State, IllegalMove>,
+) -> Recorded<Vec<Job>> {
     let now = shared.now();
     let mut entries = Vec::with_capacity(jobs.len());
-    for (mut job, upload) in jobs {
+    for mut job in jobs {
         let from = job.state.name();
-        let state = job.state.clone().import(upload);
-        job.state = state.map_err(|illegal| impossible(&illegal))?;
-        // what failed before is over
+        let state = std::mem::replace(&mut job.state, State::Queued);
+        job.state = step(&job, state).map_err(|illegal| impossible(&illegal))?;
         (job.attempts, job.failing_since) = (0, None);
         let entry = entry(job, from, Hold::Until(now), None);
         entries.push(Entry {
-            note: "Redivis has taken it in and imports it".to_owned(),
+            note: note.to_owned(),
             ..entry
         });
     }
-    record(shared, entries).await.map(drop)
+    record(shared, entries).await
 }
 
 /// Gives jobs back after a failure: they may go on after `delay`. Those that have been failing

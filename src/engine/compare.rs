@@ -11,7 +11,7 @@ use super::source::{self, Source, Unfit};
 use super::{Folder, Recorded, Shared};
 use crate::beneath::Root;
 use crate::config::{OnConflict, Verify};
-use crate::job::{Job, ParkReason, Sums};
+use crate::job::{Job, ParkReason, State, Sums};
 use crate::journal::Before;
 
 /// Jobs that are looked at in one step.
@@ -71,11 +71,18 @@ async fn recognise(shared: &Shared, job: Job, before: Before, sums: Sums) -> Rec
     let note = "the table has the same content under this name already; nothing was sent";
     tracing::info!(job = %job.id, watch = %job.watch, name = ?job.remote_name, note);
     let mut remote = Some(before.remote);
-    let jobs = batch::advance_and_note(shared, vec![job], note, |_, state| match remote.take() {
+    let keeps = shared.keeps(&job);
+    let step = |_: &Job, state: State| match remote.take() {
+        Some(remote) if keeps => state.recognise(remote, sums)?.finish(),
         Some(remote) => state.recognise(remote, sums),
         None => Ok(state),
-    });
-    jobs.await.map(drop)
+    };
+    if keeps {
+        batch::advance_and_note(shared, vec![job], note, step).await?;
+    } else {
+        batch::let_go(shared, vec![job], note, step).await?;
+    }
+    Ok(())
 }
 
 async fn policy(

@@ -12,6 +12,7 @@
 //! Never here: SQL, HTTP details, or waiting inside a worker. A job that fails is given back
 //! to the journal with the time of its next attempt.
 
+mod already;
 mod answer;
 mod batch;
 mod body;
@@ -59,7 +60,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::config::{Config, OnConflict, Retry, Tabular, Transfer, Verify};
+use crate::config::{AfterUpload, Config, OnConflict, Retry, Tabular, Transfer, Verify};
 use crate::job::{Job, Kind, Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
@@ -70,6 +71,7 @@ use surroundings::Surroundings;
 
 pub use condition::{Account, Condition};
 pub use pool::{Engine, Pulse};
+pub use retry::delay as retry_delay;
 pub use surroundings::this_moment;
 
 /// Reads the credential again: it may have been rotated. An error is a text for people.
@@ -134,6 +136,9 @@ struct Folder {
     allow_hard_links: bool,
     on_conflict: OnConflict,
     tabular: Tabular,
+    /// Nothing remains to be done when its files are in their table.
+    keeps: bool,
+    adopt_existing: bool,
 }
 
 impl Shared {
@@ -150,6 +155,8 @@ impl Shared {
                 allow_hard_links: watch.allow_hard_links,
                 on_conflict: watch.on_conflict,
                 tabular: watch.tabular.clone(),
+                keeps: watch.after_upload == AfterUpload::Keep,
+                adopt_existing: watch.adopt_existing,
             };
             (watch.name.clone(), folder)
         });
@@ -193,6 +200,12 @@ impl Shared {
             at: self.now(),
             awake: (self.surroundings.awake)(),
         }
+    }
+
+    /// Whether nothing remains to be done with the job's file when it is in its table.
+    fn keeps(&self, job: &Job) -> bool {
+        let folder = self.folders.get(&job.watch);
+        folder.is_none_or(|folder| folder.keeps)
     }
 
     /// A number in 0 ..= 1 for spreading retries.

@@ -24,9 +24,7 @@ pub(super) enum Step {
     Reconcile,
     /// Redivis reads its rows: ask now and then how far it is.
     Await,
-    /// It is in the table: do what remains here.
-    Finish,
-    /// Nothing.
+    /// Nothing: what remains to be done with a file in its table is not the engine's.
     Rest,
 }
 
@@ -46,8 +44,11 @@ pub(super) fn next(job: &Job, now: Timestamp) -> Step {
         State::Uploaded(..) => Step::Register,
         State::Registering(..) => Step::Reconcile,
         State::Importing(..) => Step::Await,
-        State::Registered(..) => Step::Finish,
-        State::Done(..) | State::Parked(..) | State::Superseded | State::Missing => Step::Rest,
+        State::Registered(..)
+        | State::Done(..)
+        | State::Parked(..)
+        | State::Superseded
+        | State::Missing => Step::Rest,
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
             (uploaded, 90_000, Step::Register),
             (registering, 0, Step::Reconcile),
             (importing, 90_000, Step::Await),
-            (registered, 0, Step::Finish),
+            (registered, 0, Step::Rest),
             (done, 0, Step::Rest),
         ] {
             let job = Job {

@@ -250,23 +250,25 @@ pub(super) fn is_ours(job: &Job, size: u64, md5: Md5) -> bool {
     size == job.seen.size && job.state.md5().is_none_or(|ours| ours == md5)
 }
 
-/// The table has them. With `after_upload = "keep"` nothing remains but to say so, in the same commit.
+/// The table has them. Where files are kept nothing remains but to say so, in the same commit; what
+/// becomes of others is not decided here.
 pub(super) async fn adopt(shared: &Shared, jobs: Vec<(Job, RemoteId)>) -> Recorded<()> {
-    let (jobs, ids): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-    let mut ids = ids.into_iter();
     let note = "the table has it, with this size and md5";
-    let jobs = batch::advance_and_note(shared, jobs, note, |_, state| match ids.next() {
+    let (kept, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(job, _)| shared.keeps(job));
+    let (kept, ids): (Vec<_>, Vec<_>) = kept.into_iter().unzip();
+    let mut ids = ids.into_iter();
+    let kept = batch::advance_and_note(shared, kept, note, |_, state| match ids.next() {
         Some(id) => state.register(id)?.finish(),
         None => Ok(state),
     });
-    jobs.await?.iter().for_each(tell);
-    Ok(())
-}
-
-/// Jobs that were registered before the daemon stopped.
-pub(super) async fn finish(shared: &Shared, jobs: Vec<Job>) -> Recorded<()> {
-    let jobs = batch::advance(shared, jobs, |_, state| state.finish());
-    jobs.await?.iter().for_each(tell);
+    kept.await?.iter().for_each(tell);
+    let (others, ids): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+    let mut ids = ids.into_iter();
+    let others = batch::let_go(shared, others, note, |_, state| match ids.next() {
+        Some(id) => state.register(id),
+        None => Ok(state),
+    });
+    others.await?.iter().for_each(tell);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
 
 use crate::job::{ByteOffset, SessionUrl, TempUrl};
 use crate::redivis::{
@@ -39,6 +40,12 @@ pub(super) trait Remote: Send + Sync {
         table: &'a str,
         wanted: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Called<'a, Vec<RemoteFile>>;
+    /// [`Client::list_files_in_parts`]
+    fn list_files_in_parts<'a>(
+        &'a self,
+        table: &'a str,
+        parts: mpsc::Sender<Vec<RemoteFile>>,
+    ) -> Called<'a, ()>;
     /// [`Client::create_upload`]
     fn create_upload<'a>(&'a self, table: &'a str, upload: &'a NewUpload) -> Called<'a, Upload>;
     /// [`Client::list_uploads`]
@@ -103,6 +110,14 @@ impl Remote for Client {
         after: Option<&'a str>,
     ) -> Called<'a, UploadPage> {
         Box::pin(self.list_uploads(table, after))
+    }
+
+    fn list_files_in_parts<'a>(
+        &'a self,
+        table: &'a str,
+        parts: mpsc::Sender<Vec<RemoteFile>>,
+    ) -> Called<'a, ()> {
+        Box::pin(self.list_files_in_parts(table, parts))
     }
 
     fn put_whole<'a>(&'a self, url: &'a TempUrl, body: UploadBody) -> BoxFuture<'a, Reply> {

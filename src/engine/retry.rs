@@ -13,7 +13,7 @@ const DOUBLINGS: u32 = 64;
 /// The delay after the `failures`-th failure in a row: doubled each time, never above
 /// `retry.max`, and spread over its upper half by `chance` (0 ..= 1) so that what failed
 /// together does not come back together.
-pub(super) fn delay(retry: Retry, failures: u32, chance: f64) -> Duration {
+pub fn delay(retry: Retry, failures: u32, chance: f64) -> Duration {
     let mut backoff = ExponentialBackoffBuilder::new()
         .with_initial_interval(retry.initial)
         .with_multiplier(2.0)

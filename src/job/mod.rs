@@ -3,6 +3,7 @@
 //! Ids, offsets, checksums, the states and the legal moves between them. Pure values:
 //! no IO, no SQL, no clock.
 
+mod after;
 mod fingerprint;
 mod id;
 #[expect(
@@ -20,6 +21,7 @@ mod secret;
 mod state;
 mod sums;
 
+pub use after::{AfterIntent, Deed, Proven, is_private, private_name};
 pub use fingerprint::Fingerprint;
 pub use id::{JobId, RemoteId, TempUploadId, WatchName};
 pub use job::{Job, Sighting};

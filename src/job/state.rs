@@ -290,7 +290,7 @@ impl State {
     /// The table has the very same content already: it need not be sent.
     pub fn recognise(self, remote: RemoteId, sums: Sums) -> Moved {
         match self {
-            Self::Queued => Ok(Self::Done(remote, sums)),
+            Self::Queued => Ok(Self::Registered(remote, sums)),
             other => other.refuse("be in the table already"),
         }
     }

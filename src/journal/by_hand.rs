@@ -52,6 +52,7 @@ impl Journal {
         let journal = Self {
             work,
             news,
+            registered: watch::channel(()).0,
             follows_a_crash: interrupted > 0,
             notice: room.notice(),
             lookup: Arc::new(Lookup::of(path)),

@@ -17,20 +17,29 @@ pub enum Queue {
     Interrupted,
     /// Those whose bytes are stored.
     Stored,
+    /// Those that are in their table, with something left to do here.
+    Registered,
 }
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 3] = [Self::Queued, Self::Interrupted, Self::Stored];
+    pub const ALL: [Self; 4] = [
+        Self::Queued,
+        Self::Interrupted,
+        Self::Stored,
+        Self::Registered,
+    ];
+
+    /// Those from which files are carried.
+    pub const OF_THE_ENGINE: [Self; 3] = [Self::Queued, Self::Interrupted, Self::Stored];
 
     /// The very words of the partial indexes, so that `SQLite` uses them.
-    const fn condition(self) -> &'static str {
+    pub(super) const fn condition(self) -> &'static str {
         match self {
             Self::Queued => "claimed = 0 AND state = 'queued'",
             Self::Interrupted => "claimed = 0 AND (state = 'reserved' OR state = 'uploading')",
-            Self::Stored => {
-                "claimed = 0 AND (state = 'uploaded' OR state = 'registering' OR state = 'registered')"
-            }
+            Self::Stored => "claimed = 0 AND (state = 'uploaded' OR state = 'registering')",
+            Self::Registered => "claimed = 0 AND state = 'registered'",
         }
     }
 }

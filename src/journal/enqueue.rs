@@ -34,8 +34,10 @@ const REVIVE: &str = "UPDATE jobs SET table_ref = ?2, remote_name = ?3, attempts
 
 /// Older versions of the same file that are not stored yet: they will never be whole again.
 /// One that waits for the answer of its registration is not touched: that must be resolved.
-const OLDER: &str = "SELECT id FROM jobs WHERE watch = ?1 AND path = ?2 AND id <> ?3 AND \
-     (state = 'queued' OR state = 'reserved' OR state = 'uploading' \
+/// All that is to be known of the others is that they are over, in the words of the index.
+const OLDER: &str = "SELECT id FROM jobs INDEXED BY jobs_open WHERE watch = ?1 AND path = ?2 AND id <> ?3 \
+     AND state <> 'registered' AND state <> 'done' AND state <> 'superseded' AND state <> 'missing' \
+     AND (state = 'queued' OR state = 'reserved' OR state = 'uploading' \
      OR (state = 'parked' AND intent IS NULL))";
 
 /// Whether the same holds for one job.

@@ -7,9 +7,16 @@ use super::rows::{path_bytes, signed, stored_size};
 use crate::job::{Sighting, WatchName};
 
 /// The one job of exactly this version.
-/// The device does not count, as in [`crate::job::Fingerprint::is_version`].
-const SAME: &str = "SELECT id, state = 'missing' OR state = 'superseded' AS given_up FROM jobs \
-     WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6 \
+///
+/// The device does not count, as in [`crate::job::Fingerprint::is_version`]. It comes first in the index all the same, so
+/// each one that the path was ever on is asked for, of which there are few, where there may be thousands of versions.
+const SAME: &str = "WITH RECURSIVE device (dev) AS ( \
+         SELECT min(dev) FROM jobs WHERE watch = ?1 AND path = ?2 \
+         UNION ALL SELECT (SELECT min(dev) FROM jobs WHERE watch = ?1 AND path = ?2 AND dev > device.dev) \
+         FROM device WHERE device.dev IS NOT NULL) \
+     SELECT id, state = 'missing' OR state = 'superseded' AS given_up FROM device CROSS JOIN jobs \
+     ON watch = ?1 AND path = ?2 AND jobs.dev = device.dev \
+     AND ino = ?3 AND size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6 \
      ORDER BY given_up, id DESC LIMIT 1";
 
 /// All versions from one path to another, in the order of their paths, and whether each still counts. Indexes
@@ -20,7 +27,15 @@ pub(super) const BETWEEN: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, NO
          AND (given_up.state = 'missing' OR given_up.state = 'superseded')) \
      FROM jobs WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
 
-/// So many jobs of other files are stepped over before the next file is looked for.
+/// The versions that came to be in a table, their jobs being there or not.
+pub(super) const RECEIVED: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, 1 FROM receipts \
+     WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
+
+const RECEIPT: &str = "SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 \
+     AND mtime_ns = ?5 AND ctime_ns = ?6";
+
+/// So many jobs of other files are stepped over before the next file is looked for, and so many other versions before
+/// the one is asked for.
 const STRANGERS: u32 = 16;
 
 /// What the journal has of a version of a file.
@@ -40,20 +55,24 @@ pub(super) fn same(
     sighting: &Sighting,
 ) -> rusqlite::Result<Same> {
     let Sighting { path, seen } = sighting;
-    let mut statement = connection.prepare_cached(SAME)?;
-    let mut rows = statement.query(params![
+    let version = params![
         watch.as_str(),
         path_bytes(path),
         signed(seen.ino),
         stored_size(seen.size),
         seen.mtime_ns,
         seen.ctime_ns,
-    ])?;
-    Ok(match rows.next()? {
+    ];
+    let mut statement = connection.prepare_cached(SAME)?;
+    let mut rows = statement.query(version)?;
+    let found = match rows.next()? {
         None => Same::New,
         Some(row) if row.get(1)? => Same::GivenUp(row.get(0)?),
-        Some(_) => Same::Known,
-    })
+        Some(_) => return Ok(Same::Known),
+    };
+    // its job may have been pruned
+    let received = connection.prepare_cached(RECEIPT)?.exists(version)?;
+    Ok(if received { Same::Known } else { found })
 }
 
 /// The work of [`super::Journal::unknown`]. Each path should come once; of another version with the same path it may
@@ -77,12 +96,25 @@ pub(super) fn those_unknown(
     // as the journal's index has them, where the files of a folder lie side by side: to go from one to the next
     // takes a third of the time of looking for each
     files.sort_unstable_by_key(|file| path_bytes(&file.path));
+    let unknown = those_not_among(connection, BETWEEN, watch, files)?;
+    // of these, new files mostly, the jobs of some may have been pruned
+    let unknown = those_not_among(connection, RECEIVED, watch, unknown)?;
+    Ok(unknown.into_iter().cloned().collect())
+}
+
+/// Those of the files, in the order of their paths, of which `between` has no version that counts.
+fn those_not_among<'a>(
+    connection: &Connection,
+    between: &str,
+    watch: &WatchName,
+    files: Vec<&'a Sighting>,
+) -> rusqlite::Result<Vec<&'a Sighting>> {
     let Some(last) = files.last().map(|file| path_bytes(&file.path)) else {
         return Ok(Vec::new());
     };
     let mut files = files.into_iter().peekable();
     let mut unknown = Vec::new();
-    let mut between = connection.prepare_cached(BETWEEN)?;
+    let mut between = connection.prepare_cached(between)?;
     'seek: while let Some(first) = files.peek() {
         let from = path_bytes(&first.path);
         let mut jobs = between.query(params![watch.as_str(), from, last])?;
@@ -90,24 +122,26 @@ pub(super) fn those_unknown(
         while let Some(job) = jobs.next()? {
             let path = job.get_ref(0)?.as_blob()?;
             while let Some(file) = files.next_if(|file| path_bytes(&file.path) < path) {
-                unknown.push(file.clone());
+                unknown.push(file);
             }
             let Some(file) = files.peek() else {
                 break 'seek;
             };
+            strangers += 1;
             if path_bytes(&file.path) == path {
-                strangers = 0;
                 if is_known(job, file)? {
                     files.next();
+                    strangers = 0;
+                } else if strangers > STRANGERS {
+                    let known = matches!(same(connection, watch, file)?, Same::Known);
+                    unknown.extend(files.next().filter(|_| !known));
+                    continue 'seek;
                 }
-                continue;
-            }
-            strangers += 1;
-            if strangers > STRANGERS {
+            } else if strangers > STRANGERS {
                 continue 'seek;
             }
         }
-        unknown.extend(files.by_ref().cloned());
+        unknown.extend(files.by_ref());
     }
     Ok(unknown)
 }

@@ -8,6 +8,7 @@
 //! Never here: deciding what is next. The journal hands out jobs and records moves; each
 //! move names the state that it expects and changes one row or none.
 
+mod after;
 mod claim;
 mod count;
 mod crashes;
@@ -17,12 +18,15 @@ mod existing;
 mod health;
 mod imports;
 mod known;
+mod listings;
 mod lock;
 mod lookup;
 mod names;
 mod open;
 mod piece;
+mod prune;
 mod query;
+mod receipts;
 mod record;
 mod reserve;
 mod room;
@@ -39,15 +43,18 @@ mod by_hand;
 #[cfg(test)]
 mod tests;
 
+pub use after::Concluded;
 #[cfg(test)]
 pub(crate) use by_hand::Writer;
 pub use claim::Queue;
 pub use enqueue::NewJob;
 pub use error::JournalError;
 pub use health::{AccountState, DaemonRow, WatchRow};
+pub use listings::{Listed, ListingId};
 pub use lock::Holder;
 pub use open::OpenError;
 pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
+pub use receipts::{Receipt, ReceiptFilter};
 pub use record::{Entry, Hold};
 pub use sets::Unarrived;
 pub use start::Configured;

@@ -24,11 +24,14 @@ pub(super) enum Standing {
     Taken(String),
 }
 
-/// The newest job of the name that is, or may come to be, in the table.
-const HOLDER: &str = "SELECT id, watch, path, dev, ino, size, mtime_ns, ctime_ns FROM jobs \
+/// The newest job of the name that is, or may come to be, in the table, or the receipt of one that was pruned.
+const HOLDER: &str = "SELECT * FROM (SELECT id, watch, path, dev, ino, size, mtime_ns, ctime_ns FROM jobs \
      WHERE table_ref = :table AND remote_name = :name AND id <> :self \
      AND state <> 'missing' AND state <> 'superseded' \
      AND NOT (state = 'parked' AND intent IS NULL AND (reason = :collision OR reason = :orphan)) \
+     ORDER BY id DESC LIMIT 1) \
+     UNION ALL SELECT * FROM (SELECT job, watch, path, dev, ino, size, mtime_ns, ctime_ns FROM receipts \
+     WHERE table_ref = :table AND remote_name = :name AND job <> :self ORDER BY job DESC LIMIT 1) \
      ORDER BY id DESC LIMIT 1";
 
 /// A file and the name that it is to have.

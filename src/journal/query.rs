@@ -18,7 +18,7 @@ use crate::job::{Job, JobId, ParkReason, StateName, WatchName};
 /// A connection for reports.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: PathBuf,
 }
 
@@ -252,7 +252,7 @@ impl Reader {
         self.select(sql, Vec::new(), read)
     }
 
-    fn select<T>(
+    pub(super) fn select<T>(
         &self,
         sql: &str,
         values: Vec<Value>,

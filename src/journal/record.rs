@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::enqueue::note;
 use super::rows::{Standing, update};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, receipts};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, StateName};
 
@@ -42,7 +42,7 @@ impl Journal {
             .await
     }
 
-    /// Records the moves of several jobs in one commit, and returns the jobs whose moves were applied.
+    /// Records the moves of several jobs in one commit, tells of those that are in their table now, and returns the jobs whose moves were applied.
     pub async fn record_all(
         &self,
         entries: Vec<Entry>,
@@ -61,7 +61,12 @@ impl Journal {
             .into_iter()
             .zip(applied)
             .filter(|(_, applied)| *applied);
-        Ok(applied.map(|(entry, _)| entry.job).collect())
+        let jobs: Vec<Job> = applied.map(|(entry, _)| entry.job).collect();
+        let in_table = |job: &Job| job.state.name() == StateName::Registered;
+        if jobs.iter().any(in_table) {
+            self.registered.send_replace(());
+        }
+        Ok(jobs)
     }
 }
 
@@ -97,6 +102,11 @@ pub(super) fn apply(
         },
     )?;
     let name = job.state.name();
+    // an import has an address too, and no rows yet
+    let in_table = matches!(name, StateName::Registered | StateName::Done);
+    if applied && in_table && *from != StateName::Registered {
+        receipts::give(connection, job.id, now)?;
+    }
     if let Some(write) = durable(*from, name, *hold).filter(|_| applied) {
         crash_point::writing(write);
     }
@@ -110,6 +120,8 @@ pub(super) fn apply(
 fn durable(from: StateName, to: StateName, hold: Hold) -> Option<Write> {
     Some(match (from, to) {
         (StateName::Registering, StateName::Importing) => Write::IMPORT,
+        (StateName::Registered, StateName::Registered) => return None,
+        (_, StateName::Registered) => Write::REGISTER,
         _ if hold != Hold::Keep => Write::GIVE_BACK,
         (_, StateName::Reserved) => Write::RESERVE,
         (StateName::Uploading, StateName::Uploading) => Write::CONFIRM,
@@ -159,6 +171,11 @@ mod tests {
             // an import is nobody's while Redivis works on it
             let back = if to == Importing { want } else { back };
             assert_eq!(durable(from, to, later), back, "{from} to {to}, given back");
+        }
+        for from in [Queued, Registering] {
+            let later = Hold::Until(Timestamp::UNIX_EPOCH);
+            let let_go = durable(from, Registered, later);
+            assert_eq!(let_go, Some(Write::REGISTER), "{from} to registered");
         }
     }
 }

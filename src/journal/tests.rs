@@ -1,5 +1,6 @@
 //! The journal as its callers see it: a real file, opened again and again.
 
+mod after;
 mod arrival;
 mod bench;
 #[cfg(debug_assertions)]
@@ -14,6 +15,7 @@ mod imports;
 mod known;
 mod names;
 mod prefixes;
+mod receipts;
 mod reports;
 mod told;
 mod upgrade;

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::listings::listed;
 use super::rows::path_bytes;
 use super::{Journal, JournalError};
 use crate::job::{Job, JobId, Md5, RemoteId, StateName};
@@ -24,31 +26,54 @@ pub struct Before {
 pub enum Last {
     /// It is there.
     InTable(Before),
+    /// None of ours is, but the table held one when it was listed at this time.
+    Listed(Before, Timestamp),
     /// It is stored and about to be registered, or being imported: what the job is to be held against is not there yet.
     UnderWay,
 }
 
 /// The last version that is in the table or may come to be. No two files share a name, but one that was moved may
-/// keep it.
-const LAST: &str = "SELECT remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
-     AND remote_name = ?2 AND id <> ?3 AND (remote_id IS NOT NULL \
-     OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1";
+/// keep it. Of one whose job was pruned there is the receipt.
+const LAST: &str = "SELECT * FROM (SELECT id, remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
+     AND remote_name = ?2 AND id <> ?3 AND state <> 'missing' AND state <> 'superseded' AND (remote_id IS NOT NULL \
+     OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1) \
+     UNION ALL SELECT * FROM (SELECT job, remote_id, size, md5, 'done' FROM receipts WHERE table_ref = ?1 \
+     AND remote_name = ?2 AND job <> ?3 ORDER BY job DESC LIMIT 1) ORDER BY id DESC LIMIT 1";
 
 const SUPERSEDED: &str = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'superseded'";
 
 const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
-     AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
+     AND state <> 'missing' AND state <> 'superseded' \
+     UNION ALL SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND job > ?3 LIMIT 1";
 
 impl Journal {
-    /// Those of the jobs whose file was registered before, by the same name in the same table, or is about to be. Not
+    /// Those of the jobs whose file was registered before, by the same name in the same table, or is about to be, or
+    /// of which the table's listing has the name. Not
     /// those of which another version waits for a person after it was stored: it may be in the table or not.
     pub async fn last(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
+        self.last_by(jobs, last).await
+    }
+
+    /// As [`Journal::last`], but what is in the table is taken from its listing alone: what was registered may have
+    /// been removed since.
+    pub async fn last_listed(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
+        self.last_by(jobs, |connection, job| match last(connection, job)? {
+            Some(Last::InTable(_)) => last_listed(connection, job),
+            other => Ok(other),
+        })
+        .await
+    }
+
+    async fn last_by(
+        &self,
+        jobs: &[Job],
+        look_up: impl Fn(&Connection, &Job) -> rusqlite::Result<Option<Last>> + Send + 'static,
+    ) -> Result<HashMap<JobId, Last>, JournalError> {
         let jobs: Vec<Job> = jobs.to_vec();
         self.write(move |connection| {
             let found = jobs.iter().filter_map(|job| {
-                last(connection, job)
-                    .transpose()
-                    .map(|found| Ok((job.id, found?)))
+                let found = look_up(connection, job).transpose()?;
+                Some(found.map(|last| (job.id, last)))
             });
             found.collect()
         })
@@ -107,5 +132,12 @@ fn last(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
             md5: row.get::<_, Option<[u8; 16]>>("md5")?.map(Md5),
         })))
     });
-    Ok(row.optional()?.flatten())
+    match row.optional()? {
+        Some(ours) => Ok(ours),
+        None => last_listed(connection, job),
+    }
+}
+
+fn last_listed(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
+    Ok(listed(connection, job)?.map(|(before, at)| Last::Listed(before, at)))
 }

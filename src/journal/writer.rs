@@ -30,6 +30,7 @@ pub(super) const GROUP: usize = 512;
 pub struct Journal {
     pub(super) work: mpsc::Sender<Order>,
     pub(super) news: watch::Sender<()>,
+    pub(super) registered: watch::Sender<()>,
     /// The last daemon crashed, with jobs in hand.
     pub(super) follows_a_crash: bool,
     pub(super) notice: Arc<Notice>,
@@ -82,6 +83,7 @@ impl Journal {
         Ok(Self {
             work,
             news,
+            registered: watch::channel(()).0,
             follows_a_crash,
             notice,
             lookup: Arc::new(Lookup::of(path)),
@@ -217,6 +219,7 @@ impl Writer {
         }
         // before the queue, by whose end `close` knows that the journal is free
         drop(self.connection);
+        drop((self.room, self.count, self.wal));
         drop(self.lock);
     }
 

@@ -1,25 +1,21 @@
 //! The files of a table: an Arrow stream, read row by row and never held as a whole.
 
+mod rows;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, RecordBatch};
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
-use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, Url};
+use tokio::sync::mpsc;
+
+use rows::{Rows, Want};
 
 use super::ask::{lost, within};
 use super::redact::Secrets;
 use super::{ApiError, Client, RemoteFile, wire};
 use crate::crash_point::Call;
-use crate::job::{Md5, RemoteId};
 
 /// About ten million files.
 const LISTING_CAP: u64 = 1024 * 1024 * 1024;
@@ -42,13 +38,42 @@ impl Client {
     ) -> Result<Vec<RemoteFile>, ApiError> {
         let mut url = self.locate("tables", table, "/rawFiles")?;
         url.set_query(Some("format=arrow"));
+        let mut wanted = |name: &str| if wanted(name) { Want::Whole } else { Want::Not };
+        let mut files = Vec::new();
+        let takers = &mut Takers::One(&mut files);
+        self.list(url, &mut wanted, takers).await?;
+        Ok(files)
+    }
+
+    /// All files of a table, in parts as they come in. A row whose size or md5 cannot be read is left out.
+    ///
+    /// Only what ends well counts: a listing that was cut off is an error, after some parts perhaps. It waits while
+    /// nobody takes them, and ends when there is nobody any more.
+    pub async fn list_files_in_parts(
+        &self,
+        table: &str,
+        parts: mpsc::Sender<Vec<RemoteFile>>,
+    ) -> Result<(), ApiError> {
+        let mut url = self.locate("tables", table, "/rawFiles")?;
+        url.set_query(Some("format=arrow"));
+        let takers = &mut Takers::Elsewhere(parts);
+        self.list(url, &mut |_: &str| Want::IfReadable, takers)
+            .await
+    }
+
+    async fn list(
+        &self,
+        url: Url,
+        want: &mut (impl FnMut(&str) -> Want + Send),
+        takers: &mut Takers<'_>,
+    ) -> Result<(), ApiError> {
         let token = self.token();
         let limits = self.limits();
         Call::LIST.before();
         let listed = within(limits.listing, async {
             let response = within(limits.request, self.ask(Method::GET, url, None, &token)).await?;
             let secrets = Secrets::of_token(&token);
-            self.read_listing(response, &secrets, &mut wanted).await
+            self.read_listing(response, &secrets, want, takers).await
         })
         .await;
         Call::LIST.answered();
@@ -59,8 +84,9 @@ impl Client {
         &self,
         mut response: Response,
         secrets: &Secrets<'_>,
-        wanted: &mut (impl FnMut(&str) -> bool + Send),
-    ) -> Result<Vec<RemoteFile>, ApiError> {
+        want: &mut (impl FnMut(&str) -> Want + Send),
+        takers: &mut Takers<'_>,
+    ) -> Result<(), ApiError> {
         // Without either, the end of the connection is the end of the body, and a broken one
         // looks the same.
         let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING]
@@ -72,15 +98,36 @@ impl Client {
                 response.chunk().await.map_err(|error| lost(secrets, error))
             });
             match chunk.await? {
-                Some(bytes) => listing
-                    .feed(bytes, wanted)
-                    .map_err(|what| ApiError::nonsense(secrets.line(&what)))?,
+                Some(bytes) => {
+                    let fed = listing.feed(bytes, want);
+                    fed.map_err(|what| ApiError::nonsense(secrets.line(&what)))?;
+                    takers.take(std::mem::take(&mut listing.files)).await;
+                }
                 None => break,
             }
         }
         listing
             .finish(has_length)
             .map_err(|what| ApiError::nonsense(secrets.line(&what)))
+    }
+}
+
+/// Where the rows go.
+enum Takers<'a> {
+    One(&'a mut Vec<RemoteFile>),
+    Elsewhere(mpsc::Sender<Vec<RemoteFile>>),
+}
+
+impl Takers<'_> {
+    async fn take(&mut self, files: Vec<RemoteFile>) {
+        match self {
+            Self::One(all) => all.extend(files),
+            Self::Elsewhere(_) if files.is_empty() => {}
+            Self::Elsewhere(parts) => {
+                // whoever went has no use for the rest either
+                let _ = parts.send(files).await;
+            }
+        }
     }
 }
 
@@ -107,7 +154,7 @@ impl Listing {
         }
     }
 
-    fn feed(&mut self, bytes: Bytes, wanted: &mut impl FnMut(&str) -> bool) -> Result<(), String> {
+    fn feed(&mut self, bytes: Bytes, want: &mut impl FnMut(&str) -> Want) -> Result<(), String> {
         let length = bytes.len() as u64;
         self.bytes += length;
         self.pending += length;
@@ -126,7 +173,7 @@ impl Listing {
                 return Ok(());
             };
             self.pending = buffer.len() as u64;
-            Rows::of(&batch)?.collect(wanted, &mut self.files)?;
+            Rows::of(&batch)?.collect(want, &mut self.files)?;
         }
     }
 
@@ -144,7 +191,7 @@ impl Listing {
         Ok(())
     }
 
-    fn finish(mut self, has_length: bool) -> Result<Vec<RemoteFile>, String> {
+    fn finish(mut self, has_length: bool) -> Result<(), String> {
         self.decoder
             .finish()
             .map_err(|_| "an Arrow stream that ends in the middle".to_owned())?;
@@ -154,139 +201,8 @@ impl Listing {
         if !has_length && self.tail != END_OF_STREAM {
             return Err("an Arrow stream that may have been cut off".into());
         }
-        Ok(self.files)
-    }
-}
-
-/// The columns of one batch, found by name.
-struct Rows<'a> {
-    id: &'a dyn Array,
-    name: &'a dyn Array,
-    size: &'a dyn Array,
-    md5: &'a dyn Array,
-    added_at: Option<&'a dyn Array>,
-}
-
-impl<'a> Rows<'a> {
-    fn of(batch: &'a RecordBatch) -> Result<Self, String> {
-        let column = |name: &str| {
-            batch
-                .column_by_name(name)
-                .map(AsRef::as_ref)
-                .ok_or_else(|| format!("a listing without the column {name}"))
-        };
-        Ok(Self {
-            id: column("file_id")?,
-            name: column("file_name")?,
-            size: column("size")?,
-            md5: column("md5_hash")?,
-            added_at: column("added_at").ok(),
-        })
-    }
-
-    fn collect(
-        &self,
-        wanted: &mut impl FnMut(&str) -> bool,
-        files: &mut Vec<RemoteFile>,
-    ) -> Result<(), String> {
-        for row in 0..self.name.len() {
-            let name = text(self.name, row).ok_or("a listing whose file_name is no text")?;
-            if wanted(&name) {
-                files.push(self.file(name, row)?);
-            }
-        }
         Ok(())
     }
-
-    fn file(&self, name: String, row: usize) -> Result<RemoteFile, String> {
-        let unreadable = |column: &str| format!("a listing whose {column} cannot be read");
-        Ok(RemoteFile {
-            id: text(self.id, row)
-                .map(RemoteId::new)
-                .ok_or_else(|| unreadable("file_id"))?,
-            name,
-            size: number(self.size, row).ok_or_else(|| unreadable("size"))?,
-            md5: md5(self.md5, row).ok_or_else(|| unreadable("md5_hash"))?,
-            added_at: self.added_at.and_then(|column| moment(column, row)),
-        })
-    }
-}
-
-fn text(column: &dyn Array, row: usize) -> Option<String> {
-    if column.is_null(row) {
-        return None;
-    }
-    match column.data_type() {
-        DataType::Utf8 => Some(column.as_string::<i32>().value(row).to_owned()),
-        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row).to_owned()),
-        DataType::Utf8View => Some(column.as_string_view().value(row).to_owned()),
-        DataType::Dictionary(..) => {
-            let dictionary = column.as_any_dictionary_opt()?;
-            let key = number(dictionary.keys(), row)?;
-            text(dictionary.values().as_ref(), usize::try_from(key).ok()?)
-        }
-        _ => None,
-    }
-}
-
-fn number(column: &dyn Array, row: usize) -> Option<u64> {
-    if column.is_null(row) {
-        return None;
-    }
-    let signed = match column.data_type() {
-        DataType::Int8 => i64::from(column.as_primitive::<Int8Type>().value(row)),
-        DataType::Int16 => i64::from(column.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => i64::from(column.as_primitive::<Int32Type>().value(row)),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row),
-        DataType::UInt8 => i64::from(column.as_primitive::<UInt8Type>().value(row)),
-        DataType::UInt16 => i64::from(column.as_primitive::<UInt16Type>().value(row)),
-        DataType::UInt32 => i64::from(column.as_primitive::<UInt32Type>().value(row)),
-        DataType::UInt64 => return Some(column.as_primitive::<UInt64Type>().value(row)),
-        _ => return text(column, row)?.trim().parse().ok(),
-    };
-    u64::try_from(signed).ok()
-}
-
-fn md5(column: &dyn Array, row: usize) -> Option<Md5> {
-    let raw = match column.data_type() {
-        _ if column.is_null(row) => return None,
-        DataType::Binary => column.as_binary::<i32>().value(row),
-        DataType::LargeBinary => column.as_binary::<i64>().value(row),
-        DataType::FixedSizeBinary(_) => column.as_fixed_size_binary().value(row),
-        _ => {
-            let text = text(column, row)?;
-            return Md5::parse(text.trim()).ok();
-        }
-    };
-    raw.try_into()
-        .map(Md5)
-        .ok()
-        .or_else(|| Md5::parse(std::str::from_utf8(raw).ok()?).ok())
-}
-
-fn moment(column: &dyn Array, row: usize) -> Option<Timestamp> {
-    if column.is_null(row) {
-        return None;
-    }
-    match column.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            Timestamp::from_second(column.as_primitive::<TimestampSecondType>().value(row))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let value = column.as_primitive::<TimestampMillisecondType>().value(row);
-            Timestamp::from_millisecond(value)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let value = column.as_primitive::<TimestampMicrosecondType>().value(row);
-            Timestamp::from_microsecond(value)
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            let value = column.as_primitive::<TimestampNanosecondType>().value(row);
-            Timestamp::from_nanosecond(value.into())
-        }
-        _ => return text(column, row)?.trim().parse().ok(),
-    }
-    .ok()
 }
 
 #[cfg(test)]
@@ -297,10 +213,13 @@ mod tests {
     use arrow_array::types::Int32Type;
     use arrow_array::{
         ArrayRef, DictionaryArray, FixedSizeBinaryArray, Int32Array, Int64Array, LargeStringArray,
-        StringArray, TimestampMicrosecondArray, UInt64Array,
+        RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
     };
     use arrow_ipc::writer::StreamWriter;
+    use arrow_schema::DataType;
     use proptest::prelude::*;
+
+    use crate::job::Md5;
 
     const HEX: &str = "d41d8cd98f00b204e9800998ecf8427e";
     const BASE64: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
@@ -340,10 +259,12 @@ mod tests {
 
     fn read(bytes: &[u8], chunk: usize, has_length: bool) -> Result<Vec<RemoteFile>, String> {
         let mut listing = Listing::new();
+        let mut want = |name: &str| if name == "c" { Want::Not } else { Want::Whole };
         for chunk in bytes.chunks(chunk) {
-            listing.feed(Bytes::copy_from_slice(chunk), &mut |name| name != "c")?;
+            listing.feed(Bytes::copy_from_slice(chunk), &mut want)?;
         }
-        listing.finish(has_length)
+        let files = std::mem::take(&mut listing.files);
+        listing.finish(has_length).map(|()| files)
     }
 
     #[test]

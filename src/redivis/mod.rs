@@ -36,6 +36,7 @@ mod redact;
 mod retry_after;
 mod shapes;
 mod upload;
+mod upload_names;
 mod uploads;
 mod wire;
 
@@ -51,4 +52,5 @@ pub use error::ApiError;
 pub use outgoing::{BodySource, UploadBody};
 pub use retry_after::{LONGEST_PAUSE, parse as parse_retry_after};
 pub use upload::{Answer, Lost, Reply};
+pub use upload_names::{is_numbered, slug};
 pub use uploads::{Import, NewUpload, UPLOADS_PAGE, Upload, UploadPage};

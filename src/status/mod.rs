@@ -4,7 +4,9 @@
 //! the same whether a daemon runs or not, and says which.
 
 mod job_report;
+mod receipt_report;
 mod snapshot;
 
 pub use job_report::{HistoryReport, JobReport};
+pub use receipt_report::ReceiptReport;
 pub use snapshot::{DaemonReport, JournalReport, Snapshot, WatchReport};

@@ -5,6 +5,8 @@
 //! everything below it along, as in a `.gitignore`: with `**/.*`, `.cache/part` is excluded too, and
 //! a scan need not enter `.cache` at all.
 //!
+//! What is in the hand of an after-action for a moment has a private name, and is never wanted.
+//!
 //! Pure: paths in, answers out. Paths may be any bytes.
 
 use std::ffi::OsString;
@@ -12,6 +14,8 @@ use std::path::Path;
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
+
+use crate::job::is_private;
 
 /// The `include` and `exclude` of one watch.
 #[derive(Debug, Clone)]
@@ -74,7 +78,8 @@ impl Filter {
     pub fn looks_at_in_folder(&self, file: &Path) -> bool {
         let candidate = Candidate::new(file);
         let wanted = self.include.is_match_candidate(&candidate)
-            && !self.exclude.is_match_candidate(&candidate);
+            && !self.exclude.is_match_candidate(&candidate)
+            && !is_private(file);
         wanted || self.is_marker(file)
     }
 
@@ -82,7 +87,9 @@ impl Filter {
     pub fn excludes(&self, path: &Path) -> bool {
         path.ancestors()
             .take_while(|above| !above.as_os_str().is_empty())
-            .any(|above| self.exclude.is_match_candidate(&Candidate::new(above)))
+            .any(|above| {
+                is_private(above) || self.exclude.is_match_candidate(&Candidate::new(above))
+            })
     }
 }
 
@@ -191,5 +198,20 @@ mod tests {
             error.starts_with("the pattern `a[` is no glob: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_an_after_action_has_in_its_hand_is_never_wanted() {
+        let filter = filter(&["**"], &[]);
+        for name in [
+            ".redivis-drop.7.0",
+            "a/.redivis-drop.7.0.part",
+            ".redivis-drop.7/a",
+        ] {
+            let path = Path::new(name);
+            assert!(!filter.wants(path) && filter.excludes(path), "{name}");
+        }
+        assert!(!filter.looks_at_in_folder(Path::new("a/.redivis-drop.7.0")));
+        assert!(filter.wants(Path::new("a/.redivis")));
     }
 }

@@ -7,6 +7,8 @@
     reason = "a test stops at the first surprise, also in its helpers"
 )]
 
+mod adopt;
+mod after;
 mod again;
 mod changes;
 mod disk;
@@ -20,6 +22,7 @@ mod names;
 mod naming;
 mod priority;
 mod process;
+mod receipts;
 mod refusals;
 mod reports;
 mod sets;

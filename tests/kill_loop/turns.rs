@@ -187,7 +187,9 @@ impl Turns {
             self.tally.faults += 1;
         }
         let death = if self.chance.percent(75) {
-            let point = self.chance.one_of(Point::ALL);
+            let mut points = Point::ALL.to_vec();
+            points.retain(|point| !point.is_of_after_actions());
+            let point = self.chance.one_of(&points);
             let once = RECOVERY.contains(&point);
             let late = if once {
                 1

@@ -44,6 +44,8 @@ const OPEN: [&str; 6] = [
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(200);
+/// Each of which counts all versions that there ever were.
+const LOOK_OF_LONG: Duration = Duration::from_secs(10);
 
 /// Large files go in chunks, of which each takes the server a tenth of a second.
 const CHUNKS: Plan = Plan {
@@ -75,10 +77,10 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
     let uploads = so_many("REDIVIS_DROP_MUTATIONS", UPLOADS);
     let seed = Chance::seed();
     eprintln!("REDIVIS_DROP_SEED={seed} REDIVIS_DROP_MUTATIONS={uploads}");
-    let (files, plan) = if uploads < LONG {
-        (FILES, &CHUNKS)
+    let (files, plan, look) = if uploads < LONG {
+        (FILES, &CHUNKS, LOOK)
     } else {
-        (FILES_OF_LONG, &CHUNKS_OF_LONG)
+        (FILES_OF_LONG, &CHUNKS_OF_LONG, LOOK_OF_LONG)
     };
     let mut lab = Lab::with(plan);
     let _runtime = serve_without_limit(&mut lab, plan);
@@ -100,7 +102,7 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
                 scope.spawn(move || hand.work(enough))
             })
             .collect();
-        let arrived = wait_long(patience, LOOK, || {
+        let arrived = wait_long(patience, look, || {
             (lab.total("done") >= uploads).then_some(())
         });
         enough.store(true, Ordering::Relaxed);
@@ -111,7 +113,7 @@ fn in_any_mutation_what_is_registered_is_a_version_that_existed_whole() {
     });
 
     let mut held = Vec::new();
-    wait_long(patience, LOOK, || {
+    wait_long(patience, look, || {
         let open: u64 = OPEN.iter().map(|state| lab.total(state)).sum();
         held = lab.registered();
         (open == 0 && versions.judge(&held).lost == 0).then_some(())

@@ -275,26 +275,14 @@ fn impossible_values_of_a_watch_are_refused_with_what_to_write_instead() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_and_its_default_is_not() {
-    for (key, other) in [
-        ("after_upload", r#""delete""#),
-        ("move_to", r#""/data/done""#),
-    ] {
-        let said = said_in_a_watch(&format!("{key} = {other}"));
-        assert!(said.contains(&format!("`{key}`: not yet: ")), "{said}");
-        assert!(
-            said.contains("\n  hint: remove the line, or write "),
-            "{said}"
-        );
-    }
     assert_eq!(
         said_before_a_watch(
             "[journal]\nkeep_finished = \"30d\"\n[status]\nlisten = \"127.0.0.1:7878\""
         ),
-        "config.toml:2:17: `keep_finished`: not yet: this version knows only \"365d\"\n  hint: remove the line, or write keep_finished = \"365d\"\n\
-         config.toml:4:10: `listen`: not yet: this version knows only \"\"\n  hint: remove the line, or write listen = \"\""
+        "config.toml:4:10: `listen`: not yet: this version knows only \"\"\n  hint: remove the line, or write listen = \"\""
     );
     // The same value in another spelling is the same value.
-    assert!(read(&format!("[journal]\nkeep_finished = \"8760h\"{WATCH}")).is_ok());
+    assert!(read(&format!("[status]\nlisten = ''{WATCH}")).is_ok());
 }
 
 #[test]
@@ -422,4 +410,69 @@ fn a_table_is_of_one_kind() {
          hint: a table lists files or has rows: give each kind a table of its own"
     );
     assert!(read(&(watch("one", "tabular") + &watch("two", "tabular"))).is_ok());
+}
+
+#[test]
+fn what_becomes_of_a_file_is_said_whole_and_leads_into_no_drop_folder() {
+    let watch = |name: &str, path: &str, more: &str| {
+        format!("[[watch]]\nname = {name:?}\npath = {path:?}\ntable = \"a.b:next.c\"\n{more}\n")
+    };
+    let first = |more: &str| watch("a", "/data/drop", more);
+    for (text, want) in [
+        (
+            first("after_upload = \"move\""),
+            "5:16: `after_upload`: \"move\" needs `move_to`, which is missing",
+        ),
+        (
+            first("move_to = \"/done\""),
+            "5:11: `move_to`: nothing is moved while after_upload = \"keep\"",
+        ),
+        (
+            first("after_upload = \"delete\"\nmove_to = \"/done\""),
+            "6:11: `move_to`: nothing is moved while after_upload = \"delete\"",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"done\""),
+            "6:11: `move_to`: \"done\" is not absolute",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/data/drop\""),
+            "6:11: `move_to`: /data/drop is the folder of the watch at 3:8",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/data/drop/done\""),
+            "6:11: `move_to`: /data/drop/done lies in /data/drop, the folder of the watch at 3:8",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/data\""),
+            "6:11: `move_to`: /data holds /data/drop, the folder of the watch at 3:8",
+        ),
+        (
+            first("after_upload = \"move\"\nmove_to = \"/b/done\"") + &watch("b", "/b", ""),
+            "6:11: `move_to`: /b/done lies in /b, the folder of the watch at 9:8",
+        ),
+        (
+            first("after_upload = \"delete\"") + "[transfer]\nverify = \"crc32c\"",
+            "5:16: `after_upload`: without md5 no file is moved or deleted, and verify = \"crc32c\"",
+        ),
+        (
+            first("remove_empty_folders = true"),
+            "5:24: `remove_empty_folders`: no folder gets empty while files are kept",
+        ),
+        (
+            first("after_upload = \"delete\"\nremove_empty_folders = true"),
+            "6:24: `remove_empty_folders`: only folders that go as one set are removed",
+        ),
+    ] {
+        let said = said(&text);
+        let line = said.lines().next().unwrap();
+        assert_eq!(line, format!("config.toml:{want}"));
+        assert!(said.contains("\n  hint: "), "{said}");
+        assert_eq!(said.lines().count(), 2, "{said}");
+    }
+    let whole = "after_upload = \"move\"\nmove_to = \"/data/drop-done\"\nrelease_on = \"Done\"\nremove_empty_folders = true";
+    let config = read(&first(whole)).unwrap();
+    let to = AfterUpload::Move("/data/drop-done".into());
+    assert_eq!(config.watches[0].after_upload, to);
+    assert_eq!(config.watches[0].emptied, Emptied::Removed);
 }

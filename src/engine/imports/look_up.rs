@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::begin::take_in;
-use super::same::{Content, content, is_numbered, lives};
+use super::same::{Content, content};
 use crate::engine::batch::Outcome;
 use crate::engine::reconcile::{cannot_arrive, not_listed, unlisted};
 use crate::engine::{Recorded, Shared};
 use crate::job::{Job, RemoteId};
-use crate::redivis::Upload;
+use crate::redivis::{Upload, is_numbered};
 
 /// Looks jobs of one table up in its list: what stands there with our size and md5, under our name or under one
 /// that Redivis made of it, is adopted. An import that has failed brought no rows and does not count.
@@ -26,7 +26,7 @@ pub(in crate::engine) async fn look_up(
     let asked = shared.moment().awake;
     let sums: HashSet<_> = jobs.iter().map(|job| job.state.md5()).collect();
     let wanted =
-        |upload: &Upload| lives(upload) && (upload.md5.is_none() || sums.contains(&upload.md5));
+        |upload: &Upload| upload.lives() && (upload.md5.is_none() || sums.contains(&upload.md5));
     let listed = match super::list(&shared, &table, wanted).await {
         Ok(listed) => listed,
         Err(error) => return unlisted(&shared, jobs, &error, delay).await,
@@ -39,11 +39,13 @@ pub(in crate::engine) async fn look_up(
     let mut given: HashSet<RemoteId> = HashSet::new();
     let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for mut job in jobs {
-        let names = |upload: &&Upload| goes_by(&job, upload);
         if let Some(upload) = ours(&shared, &job, rows(job.state.md5()), &given).await? {
             given.insert(upload.uri.clone());
             found.push((job, upload));
-        } else if rows(None).iter().any(|upload| names(&upload)) {
+        } else if rows(None)
+            .iter()
+            .any(|upload| upload.goes_by(&job.remote_name))
+        {
             open.push(job);
         } else if cannot_arrive(&mut job, asked.as_ref()) {
             absent.push(job);
@@ -54,10 +56,6 @@ pub(in crate::engine) async fn look_up(
     let mut outcome = not_listed(&shared, absent, open).await?;
     take_in(&shared, found, &mut outcome).await?;
     Ok(outcome)
-}
-
-fn goes_by(job: &Job, upload: &Upload) -> bool {
-    upload.name == job.remote_name || is_numbered(&upload.name, &job.remote_name)
 }
 
 /// The upload that is this job's: of our name before one with a number, and none that is another job's.

@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::begin::take_in;
-use super::same::{Content, content, lives, slug};
+use super::same::{Content, content};
 use crate::config::OnConflict;
 use crate::engine::batch::{self, Outcome};
 use crate::engine::reconcile::unlisted;
 use crate::engine::{Recorded, Shared};
 use crate::job::{Job, ParkReason};
-use crate::redivis::Upload;
+use crate::redivis::{Upload, slug};
 
 /// Stored jobs that may go into the table; the others are parked, or there already.
 pub(super) async fn those_free(
@@ -28,7 +28,7 @@ pub(super) async fn those_free(
         return Ok(free);
     }
     let slugs: HashSet<String> = asking.iter().map(|job| slug(&job.remote_name)).collect();
-    let wanted = |upload: &Upload| lives(upload) && slugs.contains(&slug(&upload.name));
+    let wanted = |upload: &Upload| upload.lives() && slugs.contains(&slug(&upload.name));
     let listed = match super::list(shared, table, wanted).await {
         Ok(listed) => listed,
         Err(error) => {

@@ -1,12 +1,7 @@
-//! Which row of a list of uploads is the file that was sent: pure questions of names and contents.
+//! Which row of a list of uploads is the file that was sent: a pure question of contents.
 
 use crate::job::Job;
-use crate::redivis::{Import, Upload};
-
-/// How a table writes a name in addresses; two names that are written alike are one name to it.
-pub(super) fn slug(name: &str) -> String {
-    name.replace('.', "_")
-}
+use crate::redivis::Upload;
 
 /// What Redivis has of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,62 +24,12 @@ pub(super) fn content(job: &Job, upload: &Upload) -> Content {
     }
 }
 
-/// Whether the import brings rows, or may.
-pub(super) fn lives(upload: &Upload) -> bool {
-    !matches!(upload.import, Import::Failed(_))
-}
-
-/// Whether a name is another one with a number put into it, as Redivis does when that is taken: behind it, or
-/// before its ending.
-pub(super) fn is_numbered(numbered: &str, name: &str) -> bool {
-    let alike = numbered
-        .bytes()
-        .zip(name.bytes())
-        .take_while(|(one, other)| one == other)
-        .count();
-    let (inserted, rest) = match numbered.len().checked_sub(name.len() - alike) {
-        Some(end) if end > alike => (
-            &numbered.as_bytes()[alike..end],
-            &numbered.as_bytes()[end..],
-        ),
-        _ => return false,
-    };
-    rest == &name.as_bytes()[alike..]
-        && matches!(inserted.first(), Some(b' ' | b'-' | b'_' | b'('))
-        && inserted.iter().any(u8::is_ascii_digit)
-        && inserted
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || b" -_()".contains(byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::stock::tests::job;
     use crate::job::{Md5, RemoteId, State, Sums};
-
-    #[test]
-    fn a_number_in_a_name_is_told_from_another_name() {
-        for (numbered, name, so) in [
-            ("a.csv-2", "a.csv", true),
-            ("a.csv (2)", "a.csv", true),
-            ("a-2.csv", "a.csv", true),
-            ("a_12.csv", "a.csv", true),
-            ("a (3).csv", "a.csv", true),
-            ("dir/a-2-2.csv", "dir/a-2.csv", true),
-            ("a.csv", "a.csv", false),
-            ("a2.csv", "a.csv", false),
-            ("a.csv-", "a.csv", false),
-            ("a.csv-b2", "a.csv", false),
-            ("b.csv-2", "a.csv", false),
-            ("a.cs", "a.csv", false),
-            ("", "a.csv", false),
-            ("a.csv-2", "", false),
-            ("é-2", "é", true),
-        ] {
-            assert_eq!(is_numbered(numbered, name), so, "{numbered} of {name}");
-        }
-    }
+    use crate::redivis::Import;
 
     #[test]
     fn only_what_is_told_and_equal_is_ours() {

@@ -70,6 +70,19 @@ impl Pool {
                 }
                 self.on_call(None, outcome.answered, outcome.trouble).await
             }
+            Event::Listed(table, outcome) => {
+                self.under_way.listing = false;
+                let mut outcome = outcome?;
+                if outcome.answered {
+                    outcome.again.extend(self.tables.met(table));
+                }
+                for job in outcome.kept {
+                    self.tables.wait(job);
+                }
+                self.on_call(None, outcome.answered, outcome.trouble)
+                    .await?;
+                self.sort_listed(outcome.again).await
+            }
             Event::Panicked => Err(JournalError::Rejected(
                 "a step of the engine panicked".into(),
             )),

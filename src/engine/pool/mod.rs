@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::already::Acquaintance;
 use super::batch::Outcome;
 use super::condition::{Account, Condition};
 use super::destinations::Destinations;
@@ -65,6 +66,7 @@ enum Event {
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
     Compared(Recorded<Outcome>),
+    Listed(String, Recorded<Outcome>),
     /// How far the imports of a table are.
     Polled(String, Recorded<Outcome>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
@@ -79,6 +81,7 @@ struct Pool {
     tasks: TaskTracker,
     condition: watch::Sender<Condition>,
     stock: Stock,
+    tables: Acquaintance,
     pauses: Pauses,
     destinations: Destinations,
     rounds: Rounds,
@@ -100,6 +103,7 @@ struct UnderWay {
     reserving: usize,
     reconciling: bool,
     comparing: bool,
+    listing: bool,
     /// Shares of the workers that are taken.
     transferring: usize,
     /// Tables with a registration on its way.
@@ -134,6 +138,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             condition: watch::channel(Condition::default()).0,
             stock: Stock::new(priorities),
+            tables: Acquaintance::default(),
             pauses: Pauses::default(),
             destinations: Destinations::default(),
             rounds: Rounds::default(),
@@ -169,6 +174,7 @@ impl Engine {
 
 impl Pool {
     async fn run(mut self, stop: CancellationToken) -> Recorded<()> {
+        self.tables = Acquaintance::with(self.shared.journal.listed_tables().await?);
         let mut news = self.shared.journal.news();
         let mut happened = Vec::with_capacity(AT_ONCE);
         for table in self.shared.journal.importing_tables().await? {
@@ -233,7 +239,7 @@ impl Pool {
     }
 
     fn ask_everywhere(&mut self) {
-        for queue in Queue::ALL {
+        for queue in Queue::OF_THE_ENGINE {
             self.ask_again(queue);
         }
     }
@@ -257,7 +263,7 @@ impl Pool {
         if on_the_way > 0 && self.unexhausted.iter().any(has_more) {
             return usize::MAX;
         }
-        on_the_way + self.stock.queued.len()
+        on_the_way + self.stock.queued.len() + self.tables.waiting()
     }
 
     /// How long to leave a server alone.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Pool};
+use crate::engine::already::{self, Next, Ways};
 use crate::engine::plan::{self, Step};
 use crate::engine::register::Stored;
 use crate::engine::stock::{self, Stock};
@@ -31,6 +32,7 @@ const NEXT_VERSION: Duration = Duration::from_secs(5);
 impl Pool {
     pub(super) async fn start_what_may_start(&mut self, stop: &CancellationToken) -> Recorded<()> {
         self.claim().await?;
+        self.start_listing();
         self.start_comparing();
         self.start_reserving();
         self.start_reconciling();
@@ -53,19 +55,61 @@ impl Pool {
         let low = |stock: &Stock, watch: &WatchName| stock.runs_low(capacity, watch);
         let interrupted = self.claim_from(Queue::Interrupted, low).await?;
         self.sort(interrupted).await?;
+        let unmet = self.tables.waiting();
         let lacks = |stock: &Stock, watch: &WatchName| {
-            stock.queued.lacks(watch) && stock.to_compare(watch) < MOST_STORED
+            stock.queued.lacks(watch) && stock.to_compare(watch) + unmet < MOST_STORED
         };
         let queued = self.claim_from(Queue::Queued, lacks).await?;
         let queued = self.without_empty_tables(queued).await?;
-        if queued.is_empty() {
+        self.sort_new(queued).await
+    }
+
+    /// Puts each new job where it goes on, by what is known of its name in its table.
+    async fn sort_new(&mut self, jobs: Vec<Job>) -> Recorded<()> {
+        if jobs.is_empty() {
             return Ok(());
         }
-        let mut last = self.shared.journal.last(&queued).await?;
+        let mut last = self.shared.journal.last(&jobs).await?;
+        let now = self.shared.now();
+        let mut sorted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let last = last.remove(&job.id);
+            let folder = self.shared.folders.get(&job.watch);
+            let ways = Ways {
+                adopts: folder.is_some_and(|folder| folder.adopt_existing),
+                keeps: self.shared.keeps(&job),
+            };
+            match self.tables.sort(job, last, ways, now) {
+                Next::List(job) => self.tables.wait(job),
+                Next::Go(job, last) => sorted.push((job, last)),
+            }
+        }
+        self.put(sorted).await
+    }
+
+    /// As [`Pool::sort_new`], for jobs whose table has been listed just now, as far as it can be.
+    pub(super) async fn sort_listed(&mut self, jobs: Vec<Job>) -> Recorded<()> {
+        let keeps = |job: &Job| self.shared.keeps(job);
+        let (kept, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(keeps);
+        self.sort_new(kept).await?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let mut last = self.shared.journal.last_listed(&others).await?;
+        let with_last = others.into_iter().map(|job| {
+            let last = last.remove(&job.id);
+            (job, last)
+        });
+        self.put(with_last.collect()).await
+    }
+
+    async fn put(&mut self, jobs: Vec<(Job, Option<Last>)>) -> Recorded<()> {
         let mut early = Vec::new();
-        for job in queued {
-            match last.remove(&job.id) {
-                Some(Last::InTable(before)) => self.stock.compare(job, before),
+        for (job, last) in jobs {
+            match last {
+                Some(Last::InTable(before) | Last::Listed(before, _)) => {
+                    self.stock.compare(job, before);
+                }
                 Some(Last::UnderWay) => early.push(job),
                 None => self.stock.queued.extend([job]),
             }
@@ -127,7 +171,7 @@ impl Pool {
     /// Puts each interrupted job where it goes on.
     async fn sort(&mut self, jobs: Vec<Job>) -> Recorded<()> {
         let now = self.shared.now();
-        let (mut stale, mut registered) = (Vec::new(), Vec::new());
+        let mut stale = Vec::new();
         for job in jobs {
             match plan::next(&job, now) {
                 Step::Reserve => self.stock.queued.extend([job]),
@@ -136,12 +180,10 @@ impl Pool {
                 Step::Register => self.store([job]),
                 Step::Reconcile => self.stock.look_up([job]),
                 Step::Await => self.rounds.expect(&job.table, Instant::now()),
-                Step::Finish => registered.push(job),
                 Step::Rest => {}
             }
         }
-        self.renew(stale).await?;
-        register::finish(&self.shared, registered).await
+        self.renew(stale).await
     }
 
     async fn renew(&mut self, stale: Vec<Job>) -> Recorded<()> {
@@ -167,6 +209,20 @@ impl Pool {
             self.pauses.called();
             let step = reserve::reserve(self.shared.clone(), batch, self.api_delay());
             self.start(async { Event::Reserved(step.await) });
+        }
+    }
+
+    fn start_listing(&mut self) {
+        let now = Instant::now();
+        if self.under_way.listing || !self.pauses.may_call(now) {
+            return;
+        }
+        let open = |table: &str| self.destinations.may_ask(table, now);
+        if let Some((table, jobs)) = self.tables.next(open) {
+            self.under_way.listing = true;
+            self.pauses.called();
+            let step = already::list(self.shared.clone(), table.clone(), jobs);
+            self.start(async move { Event::Listed(table, step.await) });
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use super::far::{Far, PLACES, number};
 use super::server::{Row, Server};
@@ -153,6 +154,25 @@ impl Remote for Far {
                 uploads,
                 next: None,
             })
+        })
+    }
+
+    fn list_files_in_parts<'a>(
+        &'a self,
+        table: &'a str,
+        parts: mpsc::Sender<Vec<RemoteFile>>,
+    ) -> Called<'a, ()> {
+        let of = table.to_owned();
+        Box::pin(async move {
+            let work = move |server: &mut Server, now| Ok(server.list(&of, now));
+            let rows = self.call(format!("list all of {table}"), work).await?;
+            let rows: Vec<_> = rows.into_iter().map(listed).collect();
+            let (first, second) = rows.split_at(rows.len() / 2);
+            for part in [first, second] {
+                // whoever went has no use for it
+                let _ = parts.send(part.to_vec()).await;
+            }
+            Ok(())
         })
     }
 

@@ -1,14 +1,14 @@
 //! The judgement. What the server lists decides, not what the journal says.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::seeds::ROWS;
 use super::server::Row;
 use super::user::Users;
 use super::world::{Content, Inside, Version};
-use crate::job::{ParkReason, State};
-use crate::journal::{Filter, JobRow, Reader};
+use crate::job::{JobId, ParkReason, State, WatchName};
+use crate::journal::{Filter, JobRow, Reader, Receipt, ReceiptFilter};
 
 /// All jobs of a journal.
 pub(super) fn jobs(journal: &Path) -> Vec<JobRow> {
@@ -20,6 +20,21 @@ pub(super) fn jobs(journal: &Path) -> Vec<JobRow> {
     };
     reader.jobs(&Filter::default(), each).unwrap();
     jobs
+}
+
+/// All receipts of a journal, with their paths below the drop folders, which lie beside it.
+pub(super) fn receipts(journal: &Path) -> Vec<Receipt> {
+    let mut receipts = Vec::new();
+    let reader = Reader::open(journal).expect("the journal is there");
+    let beside = journal.parent().unwrap_or("".as_ref());
+    let each = |receipt: Receipt| {
+        let folder = beside.join(receipt.watch.as_str());
+        let path = receipt.path.strip_prefix(folder).unwrap().to_path_buf();
+        receipts.push(Receipt { path, ..receipt });
+        true
+    };
+    reader.receipts(&ReceiptFilter::default(), each).unwrap();
+    receipts
 }
 
 /// Whether a parked file may be parked: something happened that leads there.
@@ -55,9 +70,11 @@ fn is_damaged(world: &Inside, table: &str, name: &str) -> bool {
 }
 
 /// The four zeros: nothing lost, nothing twice, nothing mixed, nothing stuck.
-pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
+pub(super) fn judge(world: &mut Inside, users: &Users, journal: &Path, jobs: &[JobRow]) {
+    let receipts = receipts(journal);
+    let given: HashSet<JobId> = receipts.iter().map(|receipt| receipt.job).collect();
     let mut wrong = Vec::new();
-    let wanted = wanted(jobs);
+    let wanted = wanted(jobs, &receipts);
     let mut counts: HashMap<Content, usize> = HashMap::new();
     for (table, held) in &world.server.tables {
         for row in held.rows.iter().filter(|row| !row.damaged) {
@@ -88,11 +105,17 @@ pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
             wrong.push(format!("LOST: w{watch}/{path} is not in {}", content.0));
         }
     }
+    for receipt in receipts.iter().filter(|one| !is_proven(world, one)) {
+        let name = &receipt.remote_name;
+        wrong.push(format!(
+            "UNPROVEN: {name} has a receipt, and is not in its table"
+        ));
+    }
     for row in jobs {
         let name = &row.job.remote_name;
         match &row.job.state {
-            State::Done(..) if !is_proven(world, row) => {
-                wrong.push(format!("UNPROVEN: {name} is done, and not in its table"));
+            State::Done(..) if !given.contains(&row.job.id) => {
+                wrong.push(format!("UNPROVEN: {name} is done, and has no receipt"));
             }
             State::Parked(ParkReason::RemoteDiffers | ParkReason::EmptyFile, _) => {}
             State::Parked(reason, _) => {
@@ -112,32 +135,31 @@ pub(super) fn judge(world: &mut Inside, users: &Users, jobs: &[JobRow]) {
     }
 }
 
-/// The versions that may be in a table: those of jobs that were not dropped on the way.
-fn wanted(jobs: &[JobRow]) -> HashSet<Version> {
+/// The versions that may be in a table: those of jobs that were not dropped on the way, or that were done and pruned.
+fn wanted(jobs: &[JobRow], receipts: &[Receipt]) -> HashSet<Version> {
     let dropped = |state: &State| matches!(state, State::Superseded | State::Missing);
-    let wanted = jobs.iter().filter(|row| !dropped(&row.job.state));
-    wanted
-        .map(|row| {
-            let watch = row.job.watch.as_str().trim_start_matches('w');
+    let jobs = jobs.iter().filter(|row| !dropped(&row.job.state));
+    let jobs = jobs.map(|row| (&row.job.watch, &row.job.path, row.job.seen));
+    let receipts = receipts.iter().map(|one| (&one.watch, &one.path, one.seen));
+    jobs.chain(receipts)
+        .map(|(watch, path, seen): (&WatchName, &PathBuf, _)| {
+            let watch = watch.as_str().trim_start_matches('w');
             let index = watch.parse().expect("watches are numbered");
-            (index, row.job.path.clone(), row.job.seen)
+            (index, path.clone(), seen)
         })
         .collect()
 }
 
-/// Whether the table has, under the id that the journal names, what the journal says.
-fn is_proven(world: &Inside, row: &JobRow) -> bool {
-    let State::Done(id, sums) = &row.job.state else {
-        return false;
-    };
+/// Whether the table has, under the id that the receipt names, what the receipt says.
+fn is_proven(world: &Inside, receipt: &Receipt) -> bool {
     let same = |listed: &&Row| {
-        let md5 = sums.md5.is_none_or(|md5| md5.0 == listed.md5);
-        listed.id == id.as_str()
-            && listed.name == row.job.remote_name
-            && listed.size == row.job.seen.size
+        let md5 = receipt.md5.is_none_or(|md5| md5.0 == listed.md5);
+        listed.id == receipt.remote.as_str()
+            && listed.name == receipt.remote_name
+            && listed.size == receipt.seen.size
             && md5
             && !listed.damaged
     };
-    let rows = world.server.tables.get(&row.job.table);
+    let rows = world.server.tables.get(&receipt.table);
     rows.is_some_and(|table| table.rows.iter().find(same).is_some())
 }

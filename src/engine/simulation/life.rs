@@ -53,6 +53,8 @@ pub(super) struct Machine {
     pub journal: PathBuf,
     /// How long a commit may take.
     pub slow_disk_ms: u64,
+    /// Whether jobs are forgotten as soon as they have ended.
+    pub prunes: bool,
 }
 
 impl Machine {
@@ -192,8 +194,16 @@ impl Machine {
                 45..=79 => {}
                 _ => change_the_world(&self.world),
             }
+            self.prune(journal).await?;
         }
         Ok(Ending::Stopped)
+    }
+
+    /// Forgets what has ended, in a world where that is done.
+    async fn prune(&self, journal: &Journal) -> Result<(), JournalError> {
+        let before = self.world.now().wall();
+        while self.prunes && journal.prune(before).await? {}
+        Ok(())
     }
 
     /// Waits until everything has arrived and nothing new is found.
@@ -203,6 +213,7 @@ impl Machine {
         let began = tokio::time::Instant::now();
         let mut wait = Duration::from_secs(1);
         loop {
+            self.prune(journal).await?;
             let counts = reader.counts()?;
             let open = counts.iter().any(|count| !count.state.is_final());
             if !open && self.users.scan(journal.clone()).await? == 0 {

@@ -31,11 +31,15 @@ pub(super) struct Outcome {
 /// Lives in peace that a world may take to let go of what is parked.
 const RESTARTS: usize = 3;
 
+/// In one world of so many, jobs are forgotten as soon as they have ended.
+const PRUNING: u64 = 3;
+
 /// Lets the world of a seed happen.
 pub(super) fn run(seed: u64) -> Outcome {
     let folder = folder();
     let mut chance = Chance::new(seed);
     let mut machine = machine(&mut chance, folder.path());
+    machine.prunes = seed.is_multiple_of(PRUNING);
     let lives = chance.between(1, 6);
     for _ in 0..lives {
         let course = Course::Troubled {
@@ -59,7 +63,12 @@ pub(super) fn run(seed: u64) -> Outcome {
             break;
         }
     }
-    judge::judge(&mut machine.world.now(), &machine.users, &jobs);
+    judge::judge(
+        &mut machine.world.now(),
+        &machine.users,
+        &machine.journal,
+        &jobs,
+    );
     let fingerprint = machine.world.fingerprint();
     let mut world = machine.world.now();
     let tables = world.server.tables.values();
@@ -118,6 +127,7 @@ pub(super) fn machine(chance: &mut Chance, folder: &Path) -> Machine {
         config,
         journal,
         slow_disk_ms,
+        prunes: false,
     }
 }
 

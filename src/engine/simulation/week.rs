@@ -101,7 +101,12 @@ fn a_week_without(seed: u64, api: Option<Fate>, uploads: Option<Fate>) {
     let open = |state: &State| !state.name().is_final() || matches!(state, State::Parked(..));
     let late: Vec<_> = jobs.iter().filter(|row| open(&row.job.state)).collect();
     assert!(late.is_empty(), "{}", story(&format!("{late:#?}")));
-    judge::judge(&mut machine.world.now(), &machine.users, &jobs);
+    judge::judge(
+        &mut machine.world.now(),
+        &machine.users,
+        &machine.journal,
+        &jobs,
+    );
     let violations = machine.world.now().violations.clone();
     assert!(
         violations.is_empty(),

@@ -119,7 +119,7 @@ fn only_the_documented_moves_are_legal() {
                     },
                 )
             },
-            &["queued→done"],
+            &["queued→registered"],
         ),
         ("finish", State::finish, &["registered→done"]),
         (

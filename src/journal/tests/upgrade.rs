@@ -98,6 +98,16 @@ fn a_journal_of_the_first_version_keeps_every_job_in_its_state() {
         .iter()
         .filter(|state| **state != StateName::Importing);
     assert!(states.iter().eq(known), "{states:?}");
+    // what was in its table has its receipt, with the folder as it was then known, and the time as far as it was
+    let mut receipts = Vec::new();
+    reader
+        .receipts(&ReceiptFilter::default(), |receipt| {
+            let at = receipt.registered_at.as_millisecond();
+            receipts.push((receipt.job.0, receipt.path, at));
+            true
+        })
+        .unwrap();
+    assert_eq!(receipts, [(6, "/f".into(), 7), (7, "/g".into(), 12)]);
     // what was in hand when the old version ended is free, and charged with a crash
     let connection = rusqlite::Connection::open(&path).unwrap();
     let (claimed, crashes): (i64, String) = connection

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::folder::Pace;
 use super::{Health, Ledger, Missing, Phase, Watching, spawn_with};
-use crate::config::{Backend, Existing, Kind, OnConflict, Tabular, Watch};
+use crate::config::{AfterUpload, Backend, Emptied, Existing, Kind, OnConflict, Tabular, Watch};
 use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
 /// Long enough for a busy machine; a test that waits so long has failed.
@@ -138,8 +138,11 @@ fn settings(root: &Path) -> Watch {
         remote_name: Template::default(),
         on_conflict: OnConflict::NewVersion,
         release_on: None,
+        adopt_existing: true,
         allow_hard_links: false,
         priority: 0,
+        after_upload: AfterUpload::Keep,
+        emptied: Emptied::Kept,
     }
 }
 

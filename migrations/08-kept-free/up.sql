@@ -1,1 +1,0 @@
--- kept for another change; nothing to do

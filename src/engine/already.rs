@@ -1,0 +1,263 @@
+//! What a table holds already when it is met for the first time.
+//!
+//! A lab that moves to another machine, loses its journal, or has uploaded by hand before need not send everything
+//! again: the table is listed once, into the journal, and a file of a name that it has is read and compared
+//! before it is sent.
+//!
+//! A listing tells of its own moment. What it has may be removed from the table since, and then nothing would be there
+//! in the end; so an old one is not believed: it is made again, should it matter. Where files are moved or deleted
+//! when the table has them, nothing that was learnt earlier is believed, not even what was registered from here:
+//! the table is asked again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::batch::{Outcome, Trouble, budget};
+use super::{Recorded, Shared};
+use crate::job::Job;
+use crate::journal::{Last, Listed};
+use crate::redivis::RemoteFile;
+
+/// A listing is believed for so long.
+const BELIEVED: Duration = Duration::from_hours(1);
+
+/// Parts of a listing that wait for the journal.
+const PARTS: usize = 2;
+
+/// The tables that were met, and jobs that wait until theirs is.
+#[derive(Debug, Default)]
+pub(super) struct Acquaintance {
+    met: HashSet<String>,
+    waiting: BTreeMap<String, Vec<Job>>,
+}
+
+/// What a watch makes of what its table has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ways {
+    /// It cares what others have put there.
+    pub adopts: bool,
+    /// Files stay where they are when they are in the table.
+    pub keeps: bool,
+}
+
+/// What is to be done with a job, by what is known of its name in the table.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The table must be listed first.
+    List(Job),
+    /// As this says.
+    Go(Job, Option<Last>),
+}
+
+impl Acquaintance {
+    /// These tables were met before.
+    pub fn with(met: HashSet<String>) -> Self {
+        Self {
+            met,
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// A table has been listed, or cannot be. Returns the jobs that came while it was.
+    pub fn met(&mut self, table: String) -> Vec<Job> {
+        let meanwhile = self.waiting.remove(&table).unwrap_or_default();
+        self.met.insert(table);
+        meanwhile
+    }
+
+    /// Sorts a new job.
+    pub fn sort(&self, job: Job, last: Option<Last>, ways: Ways, now: Timestamp) -> Next {
+        match last {
+            Some(Last::Listed(..)) | None if !ways.adopts => Next::Go(job, None),
+            None if !self.met.contains(&job.table) => Next::List(job),
+            Some(Last::InTable(before) | Last::Listed(before, _))
+                if !ways.keeps && before.size == job.seen.size =>
+            {
+                Next::List(job)
+            }
+            Some(Last::Listed(before, at))
+                if before.size == job.seen.size && !is_believed(at, now) =>
+            {
+                Next::List(job)
+            }
+            last => Next::Go(job, last),
+        }
+    }
+
+    /// A job waits for the listing of its table.
+    pub fn wait(&mut self, job: Job) {
+        self.waiting.entry(job.table.clone()).or_default().push(job);
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.values().map(Vec::len).sum()
+    }
+
+    /// The jobs of a table that is to be listed now, if it `may` be asked.
+    pub fn next(&mut self, may: impl Fn(&str) -> bool) -> Option<(String, Vec<Job>)> {
+        let table = self.waiting.keys().find(|table| may(table))?.clone();
+        self.waiting.remove_entry(&table)
+    }
+}
+
+fn is_believed(at: Timestamp, now: Timestamp) -> bool {
+    // one from the future was made before the clock was set back
+    Duration::try_from(now.duration_since(at)).is_ok_and(|age| age < BELIEVED)
+}
+
+/// Lists a table into the journal, for these jobs, which go on then ([`Outcome::again`]), or wait on
+/// ([`Outcome::kept`]). A table that cannot be listed is taken as one that holds nothing: whoever sends to it will
+/// find out why.
+pub(super) async fn list(shared: Arc<Shared>, table: String, jobs: Vec<Job>) -> Recorded<Outcome> {
+    budget(&shared).await;
+    let listing = shared.journal.begin_listing(&table, shared.now()).await?;
+    let (send, mut receive) = mpsc::channel::<Vec<RemoteFile>>(PARTS);
+    let record = async {
+        while let Some(part) = receive.recv().await {
+            let rows = part.into_iter().map(row).collect();
+            shared.journal.add_to_listing(listing, rows).await?;
+        }
+        Ok(())
+    };
+    let called = shared.client.list_files_in_parts(&table, send);
+    let (listed, recorded): (_, Recorded<()>) = futures_util::future::join(called, record).await;
+    recorded?;
+    let Err(error) = listed else {
+        shared.journal.end_listing(listing).await?;
+        return Ok(Outcome {
+            again: jobs,
+            answered: true,
+            ..Outcome::default()
+        });
+    };
+    let trouble = Trouble::of(&error);
+    if trouble.is_some() {
+        return Ok(Outcome {
+            kept: jobs,
+            trouble,
+            ..Outcome::default()
+        });
+    }
+    tracing::warn!(table, %error, "what the table holds already is not known; everything is sent");
+    Ok(Outcome {
+        again: jobs,
+        answered: true,
+        ..Outcome::default()
+    })
+}
+
+fn row(file: RemoteFile) -> Listed {
+    Listed {
+        name: file.name,
+        remote: file.id,
+        size: file.size,
+        md5: file.md5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stock::tests::job;
+    use crate::job::{Md5, RemoteId};
+    use crate::journal::Before;
+
+    fn listed(size: u64, seconds_ago: i64) -> (Option<Last>, Timestamp) {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let before = Before {
+            remote: RemoteId::new("r1"),
+            size,
+            md5: Some(Md5([7; 16])),
+        };
+        let at = now - jiff::SignedDuration::from_secs(seconds_ago);
+        (Some(Last::Listed(before, at)), now)
+    }
+
+    /// Of a job with `size` bytes, whether its table is listed first, and whether it is compared.
+    fn sorted(
+        size: u64,
+        (last, now): (Option<Last>, Timestamp),
+        (adopts, keeps): (bool, bool),
+    ) -> (bool, bool) {
+        let job = job(1, "t", "a", size);
+        let tables = Acquaintance::with(HashSet::from([job.table.clone()]));
+        match tables.sort(job, last, Ways { adopts, keeps }, now) {
+            Next::List(_) => (true, false),
+            Next::Go(_, last) => (false, last.is_some()),
+        }
+    }
+
+    #[test]
+    fn a_listing_is_believed_for_an_hour_if_it_matters() {
+        for (age, adopts, want) in [
+            (0, true, (false, true)),
+            (3_599, true, (false, true)),
+            (3_600, true, (true, false)),
+            // the clock was set back since
+            (-60, true, (true, false)),
+            (0, false, (false, false)),
+            (7_200, false, (false, false)),
+        ] {
+            let ways = (adopts, true);
+            assert_eq!(sorted(5, listed(5, age), ways), want, "{age} {adopts}");
+        }
+        // another size is other content, whenever it was listed
+        assert_eq!(sorted(6, listed(5, 7_200), (true, true)), (false, true));
+    }
+
+    #[test]
+    fn where_files_are_let_go_nothing_earlier_is_believed() {
+        let (last, now) = listed(5, 0);
+        let Some(Last::Listed(before, _)) = last.clone() else {
+            panic!("{last:?}");
+        };
+        let ours = Some(Last::InTable(before));
+        for (last, adopts, keeps, want) in [
+            (last.clone(), true, false, (true, false)),
+            (ours.clone(), true, false, (true, false)),
+            (ours.clone(), false, false, (true, false)),
+            (ours, true, true, (false, true)),
+            // what others have put there does not matter then
+            (last, false, false, (false, false)),
+        ] {
+            let known = (last.clone(), now);
+            let got = sorted(5, known, (adopts, keeps));
+            assert_eq!(got, want, "{last:?} {adopts} {keeps}");
+        }
+        // it is sent, or not, whatever the table has by now
+        assert_eq!(sorted(6, (last_of(5), now), (true, false)), (false, true));
+    }
+
+    fn last_of(size: u64) -> Option<Last> {
+        listed(size, 0).0
+    }
+
+    #[test]
+    fn a_table_is_met_before_anything_is_sent_to_it() {
+        let mut tables = Acquaintance::default();
+        let (adopts, keeps) = (true, true);
+        let ways = Ways { adopts, keeps };
+        let now = Timestamp::UNIX_EPOCH;
+        let next = tables.sort(job(1, "t", "a", 5), None, ways, now);
+        let Next::List(first) = next else {
+            panic!("{next:?}");
+        };
+        let table = first.table.clone();
+        tables.wait(first);
+        assert_eq!(tables.waiting(), 1);
+        assert!(tables.next(|_| false).is_none());
+        let (listed, jobs) = tables.next(|_| true).unwrap();
+        assert_eq!((&listed, jobs.len(), tables.waiting()), (&table, 1, 0));
+        // one that comes while the table is listed needs no listing of its own
+        tables.wait(job(3, "t", "b", 5));
+        let meanwhile: Vec<_> = tables.met(table).iter().map(|job| job.id.0).collect();
+        assert_eq!((meanwhile, tables.waiting()), (vec![3], 0));
+        let next = tables.sort(job(2, "t", "a", 5), None, ways, now);
+        assert!(matches!(next, Next::Go(_, None)), "{next:?}");
+    }
+}

@@ -1,0 +1,218 @@
+//! Receipts against the listings of their tables: one listing a table.
+//!
+//! Of the receipts of one name only the newest can be contradicted. Its table may keep the versions before it or not:
+//! our own newer one stands in their place.
+
+use std::collections::{BTreeMap, HashMap};
+
+use thiserror::Error;
+
+use crate::job::{JobId, Md5};
+use crate::journal::{JournalError, Reader, Receipt, ReceiptFilter};
+use crate::redivis::{ApiError, Client, RemoteFile};
+
+/// What is not as the receipts say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The table has nothing of this name.
+    Missing(Receipt),
+    /// The table has something else by this name: so many bytes, this md5.
+    Altered(Receipt, u64, Md5),
+    /// A table could not be asked for the files of so many receipts, and why.
+    NoTable(String, u64, String),
+}
+
+/// How many receipts were looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// As they should be.
+    pub there: u64,
+    /// Of these, by name and size alone: they have no md5.
+    pub by_size: u64,
+    /// Older versions, in whose place there is a newer one of our own.
+    pub replaced: u64,
+    /// See [`Finding`].
+    pub wrong: u64,
+}
+
+/// Why receipts could not be held against anything.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Redivis, or the way there.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// What a receipt says of a name.
+struct Said {
+    job: JobId,
+    size: u64,
+    md5: Option<Md5>,
+}
+
+/// Asks each table once, and tells what is not as it should be.
+///
+/// What is kept of a table at a time is its names, not its receipts: there may be millions.
+pub async fn verify(
+    reader: &Reader,
+    client: &Client,
+    filter: &ReceiptFilter,
+    mut tell: impl FnMut(Finding),
+) -> Result<Tally, VerifyError> {
+    let mut tally = Tally::default();
+    for (table, kind) in reader.receipt_tables(filter)? {
+        let filter = ReceiptFilter {
+            table: Some(table.clone()),
+            kind: Some(kind.clone()),
+            ..filter.clone()
+        };
+        let mut said = HashMap::new();
+        let mut receipts = 0;
+        reader.receipts(&filter, |receipt| {
+            receipts += 1;
+            if receipt.replaced {
+                tally.replaced += 1;
+            } else {
+                let Receipt { job, seen, md5, .. } = receipt;
+                let size = seen.size;
+                said.insert(receipt.remote_name, Said { job, size, md5 });
+            }
+            true
+        })?;
+        if kind != "files" {
+            tally.wrong += receipts;
+            let why = format!("`{kind}` tables list no files");
+            tell(Finding::NoTable(table, receipts, why));
+            continue;
+        }
+        let listed = match list(client, &table, &said).await {
+            Err(error @ ApiError::Refused { .. }) => {
+                tally.wrong += receipts;
+                tell(Finding::NoTable(table, receipts, error.to_string()));
+                continue;
+            }
+            listed => listed?,
+        };
+        let wrong = compare(&said, listed);
+        let sound = said.values().filter(|said| !wrong.contains_key(&said.job));
+        for said in sound {
+            tally.there += 1;
+            tally.by_size += u64::from(said.md5.is_none());
+        }
+        if wrong.is_empty() {
+            continue;
+        }
+        reader.receipts(&filter, |receipt| {
+            if let Some(found) = wrong.get(&receipt.job) {
+                tally.wrong += 1;
+                tell(match *found {
+                    None => Finding::Missing(receipt),
+                    Some((size, md5)) => Finding::Altered(receipt, size, md5),
+                });
+            }
+            true
+        })?;
+    }
+    Ok(tally)
+}
+
+/// The table's rows of these names. A next version that was released meanwhile is the current one.
+async fn list(
+    client: &Client,
+    table: &str,
+    said: &HashMap<String, Said>,
+) -> Result<Vec<RemoteFile>, ApiError> {
+    let wanted = |name: &str| said.contains_key(name);
+    match (client.list_files(table, wanted).await, released(table)) {
+        (Err(ApiError::Refused { .. }), Some(released)) => {
+            client.list_files(&released, wanted).await
+        }
+        (listed, _) => listed,
+    }
+}
+
+/// A table of a next version, in the current one.
+fn released(table: &str) -> Option<String> {
+    let (dataset, name) = table.rsplit_once('.')?;
+    let current = dataset.strip_suffix(":next")?;
+    Some(format!("{current}.{name}"))
+}
+
+/// The jobs whose receipts are contradicted, and by what, if the table has anything of that name.
+fn compare(
+    said: &HashMap<String, Said>,
+    listed: Vec<RemoteFile>,
+) -> BTreeMap<JobId, Option<(u64, Md5)>> {
+    let each = said.values().map(|said| (said.job, None));
+    let mut wrong: BTreeMap<_, _> = each.collect();
+    for row in listed {
+        let Some(said) = said.get(&row.name) else {
+            continue;
+        };
+        if row.size == said.size && said.md5.is_none_or(|md5| md5 == row.md5) {
+            wrong.remove(&said.job);
+        } else if let Some(other) = wrong.get_mut(&said.job) {
+            *other = Some((row.size, row.md5));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::RemoteId;
+
+    fn row(name: &str, size: u64, md5: u8) -> RemoteFile {
+        RemoteFile {
+            id: RemoteId::new(format!("{name}-{size}-{md5}")),
+            name: name.to_owned(),
+            size,
+            md5: Md5([md5; 16]),
+            added_at: None,
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_contradicted_unless_one_row_is_as_it_says() {
+        let one = |md5: Option<u8>| {
+            let (job, size) = (JobId(1), 5);
+            let md5 = md5.map(|md5| Md5([md5; 16]));
+            HashMap::from([("a".to_owned(), Said { job, size, md5 })])
+        };
+        let found = |said: &HashMap<String, Said>, rows: Vec<RemoteFile>| {
+            compare(said, rows).remove(&JobId(1))
+        };
+        let by_md5 = one(Some(1));
+        assert_eq!(found(&by_md5, vec![row("a", 5, 1)]), None);
+        assert_eq!(found(&by_md5, vec![row("a", 6, 2), row("a", 5, 1)]), None);
+        assert_eq!(found(&by_md5, vec![row("a", 5, 1), row("a", 6, 2)]), None);
+        assert_eq!(found(&by_md5, vec![]), Some(None));
+        assert_eq!(found(&by_md5, vec![row("b", 5, 1)]), Some(None));
+        for (size, md5) in [(5, 2), (6, 1)] {
+            let other = Some(Some((size, Md5([md5; 16]))));
+            assert_eq!(found(&by_md5, vec![row("a", size, md5)]), other);
+        }
+        // only its CRC32C was taken: there is nothing but its size
+        assert_eq!(found(&one(None), vec![row("a", 5, 9)]), None);
+        assert!(found(&one(None), vec![row("a", 6, 9)]).is_some());
+    }
+
+    #[test]
+    fn a_next_version_is_looked_for_in_the_current_one() {
+        for (table, want) in [
+            ("lab.data:next.raw", Some("lab.data.raw")),
+            (
+                "lab.data:ab12:next.raw:cd34",
+                Some("lab.data:ab12.raw:cd34"),
+            ),
+            ("lab.data.raw", None),
+            ("lab.data:v1_0.raw", None),
+        ] {
+            assert_eq!(released(table).as_deref(), want);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A table that holds files already: after the journal was lost, on another machine, after an upload by hand.
+
+use std::fs;
+
+use redivis_drop::sandbox::{Action, Answer, Call, Fault};
+
+use crate::lab::{Lab, Plan, holding, write_noise};
+
+#[test]
+fn without_its_journal_it_sends_nothing_that_is_there() {
+    let lab = Lab::new();
+    let mut wanted: Vec<_> = (0..30_u64)
+        .map(|n| lab.drop_file(&format!("{}/{n}", n % 3), 2_000, n))
+        .collect();
+    wanted.push(lab.drop_file("large", 400_000, 99));
+    lab.carry_all();
+    let before = lab.report();
+    lab.forget_everything();
+    wanted.push(lab.drop_file("new", 2_000, 100));
+    lab.carry_all();
+    let after = lab.report();
+    let more = |call| after.requests(call) - before.requests(call);
+    assert_eq!((more(Call::Put), more(Call::Start)), (1, 0));
+    assert_eq!(more(Call::List), 1, "one listing for a table");
+    assert_eq!(lab.total("done"), 32);
+    lab.expect(wanted);
+    let job = lab.job("large");
+    assert!(
+        job["remote_id"].is_string() && job["md5"].is_string(),
+        "{job}"
+    );
+
+    // it is met once
+    lab.drop_file("newer", 2_000, 101);
+    lab.carry_all();
+    assert_eq!(
+        lab.report().requests(Call::List),
+        after.requests(Call::List)
+    );
+}
+
+#[test]
+fn what_differs_from_what_is_there_goes_by_the_policy() {
+    for (policy, state, reason) in [
+        ("on_conflict = \"new_version\"", "done", None),
+        ("on_conflict = \"skip\"", "parked", Some("skipped")),
+        ("on_conflict = \"fail\"", "parked", Some("conflict")),
+        // nothing is known of the table then
+        (
+            "on_conflict = \"skip\"\nadopt_existing = false",
+            "done",
+            None,
+        ),
+    ] {
+        // of the same size, and of another
+        for size in [5_000, 6_000] {
+            let lab = Lab::with(&Plan {
+                watch: policy,
+                ..Plan::default()
+            });
+            let mut wanted = vec![lab.drop_file("a", 5_000, 1)];
+            lab.carry_all();
+            lab.forget_everything();
+            write_noise(&lab.path("a"), size, 2);
+            if state == "done" {
+                wanted.push(holding("a", &lab.path("a")));
+            }
+            lab.run_once();
+            let job = lab.job("a");
+            assert_eq!(job["state"], state, "{policy}, {size}: {job}");
+            assert_eq!(job["reason"].as_str(), reason, "{policy}, {size}");
+            lab.expect(wanted);
+        }
+    }
+}
+
+#[test]
+fn who_does_not_want_it_sends_everything_again() {
+    let lab = Lab::with(&Plan {
+        watch: "adopt_existing = false",
+        ..Plan::default()
+    });
+    let file = lab.drop_file("a", 5_000, 1);
+    lab.carry_all();
+    lab.forget_everything();
+    lab.carry_all();
+    lab.expect(vec![file.clone(), file]);
+    assert_eq!(lab.report().requests(Call::List), 0);
+}
+
+#[test]
+fn files_wait_for_a_listing_that_fails_and_not_for_one_that_is_refused() {
+    for (status, listings) in [(503, 2), (400, 1)] {
+        let lab = Lab::new();
+        let file = lab.drop_file("a", 5_000, 1);
+        lab.carry_all();
+        lab.forget_everything();
+        let before = lab.report().requests(Call::List);
+        lab.script(vec![Fault::new(
+            Call::List,
+            Action::Answer(Answer::status(status)),
+        )]);
+        lab.carry_all();
+        assert_eq!(
+            lab.report().requests(Call::List) - before,
+            listings,
+            "{status}"
+        );
+        let wanted = if status == 503 {
+            vec![file]
+        } else {
+            vec![file.clone(), file]
+        };
+        lab.expect(wanted);
+    }
+}
+
+/// Killed in the midst, it begins anew: a listing that was cut off says nothing.
+#[test]
+fn a_listing_that_is_cut_off_does_not_count() {
+    let lab = Lab::new();
+    let wanted: Vec<_> = (0..50_u64)
+        .map(|n| lab.drop_file(&format!("{n}"), 500, n))
+        .collect();
+    lab.carry_all();
+    lab.forget_everything();
+    let mut command = lab.command(&["run", "--once"]);
+    command.env("REDIVIS_DROP_CRASH_AT", "list-answered:1");
+    assert_eq!(lab.run(command).code, None);
+    lab.carry_all();
+    assert_eq!(lab.total("done"), 50);
+    lab.expect(wanted);
+    assert!(fs::metadata(&lab.journal).is_ok());
+}
