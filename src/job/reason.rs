@@ -55,6 +55,10 @@ reasons! {
     ImportFailed = "import-failed",
     /// A file without a byte has no rows to import; nothing was sent.
     EmptyFile = "empty-file",
+    /// Imported, and no row came of it.
+    NoRows = "no-rows",
+    /// Imported, and Redivis does not tell of what: nothing proves that it is our file.
+    NotProven = "not-proven",
     /// The watch that this job belongs to is no longer configured.
     NoWatch = "no-watch",
 }

@@ -154,6 +154,7 @@ const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'reg
      failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL, \
      crashes = min(crashes, :probation) \
      WHERE watch = :watch AND state = 'parked' AND reason <> :foreign AND reason <> :collision \
+     AND reason <> :no_rows AND reason <> :not_proven \
      AND (:orderly OR (reason <> :crashes AND reason <> :import)) RETURNING id, state";
 
 fn unpark(
@@ -168,6 +169,8 @@ fn unpark(
         ":table": watch.table,
         ":collision": ParkReason::NameCollision.code(),
         ":foreign": ParkReason::RemoteDiffers.code(),
+        ":no_rows": ParkReason::NoRows.code(),
+        ":not_proven": ParkReason::NotProven.code(),
         ":crashes": ParkReason::CrashLoop.code(),
         ":kind": watch.kind.as_str(),
         ":import": ParkReason::ImportFailed.code(),

@@ -49,6 +49,8 @@ pub struct Upload {
     pub size: Option<u64>,
     /// Of those bytes, where that is said.
     pub md5: Option<Md5>,
+    /// Rows in the table, once it is imported, where that is said.
+    pub rows: Option<u64>,
 }
 
 /// A part of a table's list of uploads.
@@ -117,6 +119,8 @@ struct Said {
     size: Option<Count>,
     #[serde(default)]
     hash: Option<String>,
+    #[serde(default)]
+    num_rows: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +147,7 @@ impl Said {
             import,
             size: self.size.map(|size| size.0),
             md5: self.hash.and_then(|hash| Md5::parse(&hash).ok()),
+            rows: self.num_rows.map(|rows| rows.0),
         }
     }
 }

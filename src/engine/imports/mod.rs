@@ -10,6 +10,7 @@
 //! matter for a person, with Redivis' own words.
 
 mod begin;
+mod known;
 mod look_up;
 mod policy;
 mod poll;
@@ -17,6 +18,7 @@ mod rounds;
 mod same;
 
 pub(super) use begin::register;
+pub(super) use known::list_in_parts;
 pub(super) use look_up::look_up;
 pub(super) use poll::poll;
 pub(super) use rounds::Rounds;

@@ -61,10 +61,12 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
             Import::Failed(why) => {
                 batch::park(&shared, vec![job], ParkReason::ImportFailed, why).await?;
             }
-            Import::Completed if content(&job, &upload) == Content::Ours => {
-                done.push((job, upload.uri));
-            }
-            Import::Completed => differs(&shared, job, &upload).await?,
+            Import::Completed => match content(&job, &upload) {
+                Content::Ours if upload.rows == Some(0) => no_rows(&shared, job, &upload).await?,
+                Content::Ours => done.push((job, upload.uri)),
+                Content::Other => differs(&shared, job, &upload).await?,
+                Content::Untold => not_proven(&shared, job, &upload).await?,
+            },
         }
         open -= 1;
     }
@@ -72,6 +74,33 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
     open -= missing(&shared, absent).await?;
     outcome.importing = (open > 0).then_some(table);
     Ok(outcome)
+}
+
+/// All went well, and the table has not one row more.
+async fn no_rows(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
+    let why = format!(
+        "Redivis has imported it as {:?} and found no rows: perhaps it is a header alone. The local file was kept. \
+         If there should be rows, look at has_header_row and delimiter in [watch.tabular], delete that upload in the \
+         table, and drop the file again",
+        upload.name
+    );
+    batch::park(shared, vec![job], ParkReason::NoRows, &why).await
+}
+
+/// The rows are there, and may be ours.
+async fn not_proven(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
+    let untold = match (upload.size, upload.md5) {
+        (None, None) => "size and md5",
+        (None, _) => "size",
+        _ => "md5",
+    };
+    let why = format!(
+        "Redivis has imported it as {:?}, but its list of uploads does not tell the {untold}, so nothing proves that \
+         the rows are those of this file. The local file was kept, and is not sent again. Look at that upload in the \
+         table: if it is right, nothing remains to be done; if not, delete it there and drop the file again",
+        upload.name
+    );
+    batch::park(shared, vec![job], ParkReason::NotProven, &why).await
 }
 
 /// Uploads that the list does not have: it may lag behind, for a while. Returns how many are given up.

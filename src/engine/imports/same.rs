@@ -53,6 +53,7 @@ mod tests {
                 import: Import::Completed,
                 size,
                 md5: hash,
+                rows: None,
             };
             assert_eq!(content(&job, &upload), want, "{size:?} {hash:?}");
         }

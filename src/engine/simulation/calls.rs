@@ -44,6 +44,7 @@ fn uploaded(row: Row, import: Import) -> Upload {
         import,
         size: Some(row.size),
         md5: Some(Md5(row.md5)),
+        rows: None,
     }
 }
 
