@@ -25,6 +25,7 @@ mod process;
 mod receipts;
 mod refusals;
 mod reports;
+mod rows;
 mod sets;
 mod slow;
 mod tables;

@@ -114,7 +114,7 @@ fn an_import_that_failed_is_tried_again_after_a_reload_as_it_is_configured_then(
 }
 
 #[test]
-fn a_file_without_a_byte_is_not_sent_and_one_with_a_header_alone_is_the_server_s_business() {
+fn a_file_without_a_byte_is_not_sent_and_one_without_rows_is_set_apart_when_it_is_imported() {
     let lab = lab();
     drop_text(&lab, "empty.csv", "");
     let header = drop_text(&lab, "header.csv", "a,b\n");
@@ -128,7 +128,14 @@ fn a_file_without_a_byte_is_not_sent_and_one_with_a_header_alone_is_the_server_s
     assert!(job["error"].as_str().unwrap().contains("no bytes"));
     assert_eq!(lab.report().requests(Call::Put), 1);
     lab.expect(vec![header]);
-    assert_eq!(upload(&lab, &lab.job("header.csv"))["numRows"], 0);
+    let job = lab.job("header.csv");
+    assert_eq!(job["reason"], "no-rows");
+    let why = job["error"].as_str().unwrap();
+    assert!(why.contains("perhaps it is a header alone"), "{why}");
+    // and stays so: it is in the table
+    lab.run_once();
+    assert_eq!(lab.job("header.csv")["reason"], "no-rows");
+    assert_eq!(lab.report().requests(Call::Uploads), 1);
 }
 
 /// `a.b.csv` and `a_b.csv` are one name to the table.
