@@ -90,6 +90,10 @@ points! {
     RegisterWritten = "register-written",
     /// The same, durable.
     RegisterCommitted = "register-committed",
+    /// Redivis has taken an upload in, and imports it.
+    ImportWritten = "import-written",
+    /// The same, durable.
+    ImportCommitted = "import-committed",
     /// A registration that certainly was not made.
     WithdrawWritten = "withdraw-written",
     /// The same, durable.
@@ -124,6 +128,14 @@ points! {
     RawFilesBefore = "raw-files-before",
     /// The same, answered.
     RawFilesAnswered = "raw-files-answered",
+    /// `POST uploads`: as `POST rawFiles`, for rows.
+    UploadsBefore = "uploads-before",
+    /// The same, answered.
+    UploadsAnswered = "uploads-answered",
+    /// The uploads of a table: how far its imports are, and registrations whose answer is not known.
+    ListUploadsBefore = "list-uploads-before",
+    /// The same, answered.
+    ListUploadsAnswered = "list-uploads-answered",
     // What an after-action does on the disk: it is done, and nothing of that is recorded.
     /// What is to be done with files.
     AfterIntendWritten = "after-intend-written",
@@ -190,6 +202,8 @@ impl Write {
     pub const INTEND: Self = Self(Point::IntendWritten, Point::IntendCommitted);
     /// W6 and W7.
     pub const REGISTER: Self = Self(Point::RegisterWritten, Point::RegisterCommitted);
+    /// An upload that Redivis imports.
+    pub const IMPORT: Self = Self(Point::ImportWritten, Point::ImportCommitted);
     /// A registration that was not made.
     pub const WITHDRAW: Self = Self(Point::WithdrawWritten, Point::WithdrawCommitted);
     /// What is to be done with files that are in their table.
@@ -227,6 +241,10 @@ impl Call {
     pub const QUERY: Self = Self(Point::QueryBefore, Point::QueryAnswered);
     /// `POST rawFiles`.
     pub const RAW_FILES: Self = Self(Point::RawFilesBefore, Point::RawFilesAnswered);
+    /// `POST uploads`.
+    pub const UPLOADS: Self = Self(Point::UploadsBefore, Point::UploadsAnswered);
+    /// A table's uploads.
+    pub const LIST_UPLOADS: Self = Self(Point::ListUploadsBefore, Point::ListUploadsAnswered);
     /// The table's listing.
     pub const LIST: Self = Self(Point::ListBefore, Point::ListAnswered);
 

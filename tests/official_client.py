@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""The official Redivis client as a witness for the practice server.
+"""The official Redivis client as a witness for the practice server, and for what the daemon carried to it.
 
 It does with the server what a user of the client would do: adds files, lists them, reads them back,
-imports rows. Whatever comes back other than it went in is a difference; any difference is exit 1.
+imports rows. Then the daemon carries rows, and the client lists and reads them. Whatever comes back other than it went
+in is a difference; any difference is exit 1.
 
-    python tests/official_client.py --endpoint http://127.0.0.1:7979/api/v1 --token practice
+    python tests/official_client.py --endpoint http://127.0.0.1:7979/api/v1 --token practice --daemon target/debug/redivis-drop
 
 `tests/official_client.sh` starts a server for it.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import os
@@ -202,6 +204,155 @@ class Daemon:
             time.sleep(0.02)
 
 
+class Carrier:
+    """The daemon with one drop folder, whose files become rows of one table."""
+
+    def __init__(self, arguments, folder, table, *, watch=""):
+        self.daemon, self.table = arguments.daemon, table
+        self.drops, state = folder / table / "drops", folder / table / "state"
+        self.drops.mkdir(parents=True)
+        state.mkdir(mode=0o700)
+        token = state / "token"
+        token.write_text(arguments.token)
+        token.chmod(0o600)
+        self.config = state / "config.toml"
+        self.config.write_text(
+            f"""
+[redivis]
+endpoint = "{arguments.endpoint}"
+token_file = "{token}"
+[journal]
+path = "{state}/journal.db"
+[[watch]]
+name = "{table}"
+path = "{self.drops}"
+table = "lab.practice:next.{table}"
+kind = "tabular"
+settle = "100ms"
+{watch}
+"""
+        )
+
+    def drop(self, name, data):
+        (self.drops / name).write_bytes(data)
+
+    def call(self, *arguments):
+        # not the variables of the client: what is configured counts
+        environment = {"PATH": os.environ["PATH"]}
+        return subprocess.run(
+            [self.daemon, *arguments, "--config", self.config],
+            env=environment, capture_output=True, text=True, timeout=300,
+        )
+
+    def carry(self, code):
+        ended = self.call("run", "--once")
+        expect(f"how the daemon ends with {self.table}", code, ended.returncode)
+        if ended.returncode != code:
+            print(ended.stderr, file=sys.stderr)
+
+    def jobs(self, name):
+        """The jobs of a file, the oldest first."""
+        lines = self.call("jobs", "--json").stdout.splitlines()
+        jobs = sorted((json.loads(line) for line in lines), key=lambda job: job["id"])
+        return [job for job in jobs if job["remote_name"] == name]
+
+
+def compare_upload(upload, job, data, rows):
+    """An upload of the client's list against the daemon's job and the file."""
+    about = f"{upload.name} in {upload.table.name}"
+    upload.get()
+    expect(f"the import of {about}", "completed", upload["status"])
+    expect(f"the address of {about}", job["remote_id"], upload["uri"])
+    expect(f"the size of {about}", len(data), int(upload["size"]))
+    md5 = hashlib.md5(data)
+    hashes = (md5.hexdigest(), base64.b64encode(md5.digest()).decode())
+    expect(f"the md5 of {about}", True, upload["hash"] in hashes)
+    expect(f"the rows of {about}", rows, upload["numRows"])
+    expect(f"the daemon's md5 of {about}", md5.hexdigest(), job["md5"])
+    expect(f"the daemon's job of {about}", "done", job["state"])
+
+
+def listed(dataset, table):
+    return {upload.name: upload for upload in dataset.table(table).list_uploads()}
+
+
+def carried_rows(dataset, arguments, folder):
+    """CSV with options: the daemon carries it, the client finds it."""
+    options = """[watch.tabular]
+type = "delimited"
+delimiter = ";"
+quote_character = "'"
+has_header_row = false
+skip_bad_records = true
+"""
+    carrier = Carrier(arguments, folder, "options", watch=options)
+    data = b"1;'a;b'\n2;c\nbad\n3;d\n"
+    carrier.drop("a.b.csv", data)
+    carrier.carry(0)
+    uploads = listed(dataset, "options")
+    expect("the uploads with options", ["a.b.csv"], sorted(uploads))
+    job = carrier.jobs("a.b.csv")[-1]
+    compare_upload(uploads["a.b.csv"], job, data, 3)
+    expect("the bad records that were left out", 1, uploads["a.b.csv"]["badRecordsCount"])
+    verified = carrier.call("receipts", "--verify")
+    expect("the receipts of what the client sees", 0, verified.returncode)
+
+    # the client takes it away; the receipt is no longer true
+    uploads["a.b.csv"].delete()
+    verified = carrier.call("receipts", "--verify")
+    expect("the receipts of what the client removed", 3, verified.returncode)
+    expect("what is said of it", True, verified.stdout.startswith('missing: "a.b.csv"'))
+
+
+def carried_failure(dataset, arguments, folder):
+    """A bad CSV is parked with the very words that the client reads, and its mended version goes."""
+    carrier = Carrier(arguments, folder, "failing")
+    carrier.drop("bad.csv", b"a,b\n1,2\n3\n")
+    carrier.carry(3)
+    failed = listed(dataset, "failing")["bad.csv"]
+    failed.get()
+    expect("the import of a bad row that was carried", "failed", failed["status"])
+    job = carrier.jobs("bad.csv")[-1]
+    expect("the job of a bad row", ("parked", "import-failed"), (job["state"], job["reason"]))
+    expect("its words", failed["errorMessage"], job["error"])
+    expect("its words name the row", True, "row 3" in job["error"])
+    failed.delete()
+    mended = b"a,b\n1,2\n3,4\n"
+    carrier.drop("bad.csv", mended)
+    carrier.carry(0)
+    uploads = listed(dataset, "failing")
+    expect("the uploads after mending", ["bad.csv"], sorted(uploads))
+    compare_upload(uploads["bad.csv"], carrier.jobs("bad.csv")[-1], mended, 2)
+
+
+def carried_conflicts(dataset, arguments, folder):
+    """What the client has put there, under each policy: of the same name, with other content and with the same."""
+    theirs, same, ours = b"a\n1\n", b"a\n7\n8\n", b"a\n2\n3\n"
+    for policy, state, reason, code in [
+        ("new_version", "done", None, 0),
+        ("skip", "parked", "skipped", 0),
+        ("fail", "parked", "conflict", 3),
+    ]:
+        table = f"conflict_{policy}"
+        for name, data in [("x.csv", theirs), ("same.csv", same)]:
+            dataset.table(table).upload(name).create(data, progress=False)
+        carrier = Carrier(arguments, folder, table, watch=f'on_conflict = "{policy}"')
+        carrier.drop("x.csv", ours)
+        carrier.drop("same.csv", same)
+        carrier.carry(code)
+        job = carrier.jobs("x.csv")[-1]
+        expect(f"the job under {policy}", (state, reason), (job["state"], job.get("reason")))
+        uploads = listed(dataset, table)
+        added = ["x.csv-2"] if policy == "new_version" else []
+        expect(f"the uploads under {policy}", sorted(["same.csv", "x.csv", *added]), sorted(uploads))
+        for name in added:
+            compare_upload(uploads[name], job, ours, 2)
+        # what is there already is not added again
+        compare_upload(uploads["same.csv"], carrier.jobs("same.csv")[-1], same, 2)
+        uploads["x.csv"].get()
+        expect(f"the rows of the client under {policy}", 1, uploads["x.csv"]["numRows"])
+
+
 def compare_report(endpoint):
     """What the server itself says: the client breaks no rule against one origin."""
     root = endpoint.removesuffix("/api/v1")
@@ -215,8 +366,9 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--endpoint", required=True)
     arguments.add_argument("--token", required=True)
-    arguments.add_argument("--binary", help="redivis-drop, to be seen by the client")
+    arguments.add_argument("--daemon", required=True, type=Path, help="the redivis-drop to run")
     arguments = arguments.parse_args()
+    arguments.daemon = arguments.daemon.resolve()
     # The client reads both when it is imported.
     os.environ["REDIVIS_API_ENDPOINT"] = arguments.endpoint
     os.environ["REDIVIS_API_TOKEN"] = arguments.token
@@ -231,16 +383,18 @@ def main():
         files = add_files(table, folder / "files")
         compare_files(dataset.table("raw"), files, folder / "back")
         import_rows(dataset.table("rows"), folder)
+        carried_rows(dataset, arguments, folder)
+        carried_failure(dataset, arguments, folder)
+        carried_conflicts(dataset, arguments, folder)
     expect("the table that holds files", True, table.get()["isFileIndex"])
     expect("the dataset", "practice", dataset.get().name)
-    if arguments.binary:
-        with tempfile.TemporaryDirectory() as folder:
-            daemon = Daemon(arguments.binary, arguments.endpoint, arguments.token, Path(folder))
-            release_and_go_on(redivis, daemon.drop)
+    with tempfile.TemporaryDirectory() as folder:
+        daemon = Daemon(arguments.daemon, arguments.endpoint, arguments.token, Path(folder))
+        release_and_go_on(redivis, daemon.drop)
     compare_report(arguments.endpoint)
     if differences:
         sys.exit(f"{len(differences)} differences: {'; '.join(differences)}")
-    print("the official client and the practice server agree")
+    print("the official client, the practice server and the daemon agree")
 
 
 if __name__ == "__main__":

@@ -44,4 +44,4 @@ if [ -z "$endpoint" ]; then
     exit 1
 fi
 
-"$PYTHON" tests/official_client.py --endpoint "$endpoint" --token practice --binary "$REDIVIS_DROP"
+"$PYTHON" tests/official_client.py --endpoint "$endpoint" --token practice --daemon "$REDIVIS_DROP"

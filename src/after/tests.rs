@@ -18,8 +18,8 @@ use super::{check, hand};
 use crate::beneath::{Folder, Root};
 use crate::config::{AfterUpload, Environment};
 use crate::job::{
-    AfterIntent, Deed, Fingerprint, Job, JobId, Md5, RemoteId, State, Sums, Troubles, WatchName,
-    private_name,
+    AfterIntent, Deed, Fingerprint, Job, JobId, Kind, Md5, RemoteId, State, Sums, Troubles,
+    WatchName, private_name,
 };
 
 /// A drop folder, a folder to move to, and a file that is in its table.
@@ -49,6 +49,7 @@ fn job(root: &Path, path: &str, bytes: &[u8]) -> Job {
         remote_name: path.into(),
         table: "t".into(),
         seen: seen(&root.join(path)),
+        kind: Kind::Files,
         state: State::Registered(RemoteId::new("r"), sums),
         attempts: 0,
         failing_since: None,

@@ -189,6 +189,10 @@ fn finding_text(finding: &Finding) -> String {
             "altered: {}: the table has {size} bytes and md5 {md5} by that name",
             about(receipt)
         ),
+        Finding::Untold(receipt) => format!(
+            "not proven: {}: the table has rows by that name, and does not tell size and md5",
+            about(receipt)
+        ),
         Finding::NoTable(table, receipts, why) => {
             format!("not proven: {receipts} receipts of {table}: {why}")
         }

@@ -16,6 +16,7 @@ mod section;
 mod settings;
 mod side_by_side;
 mod table_reference;
+mod tabular;
 mod template;
 mod token;
 mod value;
@@ -36,11 +37,14 @@ pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use release::Release;
 pub use settings::{
-    AfterUpload, Backend, Config, Emptied, Existing, Journal, Kind, NextVersion, OnConflict,
-    Redivis, Retry, Status, Transfer, Verify, Watch,
+    AfterUpload, Backend, Config, Emptied, Existing, Journal, NextVersion, OnConflict, Redivis,
+    Retry, Status, Transfer, Verify, Watch,
 };
+pub use tabular::Tabular;
 pub use token::{Token, TokenError, read_token};
 pub use version::{Reference, Version};
+
+pub use crate::job::Kind;
 
 use crate::job::printable;
 

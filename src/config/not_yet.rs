@@ -7,11 +7,7 @@ use toml::de::DeValue;
 use super::value::{Complaint, Reading};
 
 /// Section, key, and the only value that is accepted so far, as it stands in the file.
-const NOT_YET: &[(&str, &str, &str)] = &[
-    ("status", "listen", r#""""#),
-    ("watch", "kind", r#""files""#),
-    ("watch", "tabular", "{}"),
-];
+const NOT_YET: &[(&str, &str, &str)] = &[("status", "listen", r#""""#)];
 
 /// The complaint about a value that is right in itself but needs a feature that is not there.
 pub(super) fn refuse<T: PartialEq>(

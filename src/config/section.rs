@@ -111,6 +111,7 @@ fn heading(section: &str) -> String {
         "" => "the top of the file".to_owned(),
         "watch" => "[[watch]]".to_owned(),
         "schedule" => "[[transfer.schedule]]".to_owned(),
+        "tabular" => "[watch.tabular]".to_owned(),
         section => format!("[{section}]"),
     }
 }
@@ -139,8 +140,8 @@ impl<'a, 'n> Section<'a, 'n> {
         let value = self.find(name);
         let table = value.and_then(|value| value.get_ref().as_table());
         if let (Some(value), None) = (value, table) {
-            let expected = format!("a section [{name}]");
-            let hint = format!("write [{name}] once, in single brackets");
+            let expected = format!("a section {}", heading(name));
+            let hint = format!("write {} once, in single brackets", heading(name));
             self.complain(
                 name,
                 value,
@@ -207,6 +208,11 @@ impl<'a, 'n> Section<'a, 'n> {
             }
         }
         found
+    }
+
+    /// Whether nothing stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_none_or(toml::map::Map::is_empty)
     }
 
     /// The key's value; `None` if it is not there or wrong, and then that is noted.

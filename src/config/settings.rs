@@ -9,7 +9,8 @@ use url::Url;
 use super::bandwidth::Bandwidth;
 use super::problem::Problems;
 use super::release::Release;
-use crate::job::{Template, WatchName};
+use super::tabular::Tabular;
+use crate::job::{Kind, Template, WatchName};
 
 /// A configuration that needs no further checks. Made by [`super::load`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,8 +108,10 @@ pub struct Watch {
     pub path: PathBuf,
     /// `owner.dataset[:refId][:sample][:version].table[:refId]`, checked for shape only.
     pub table: String,
-    /// What becomes of the bytes.
+    /// What becomes of the bytes. Watches of one table have the same.
     pub kind: Kind,
+    /// How rows are to be read; all left out unless the kind is tabular.
+    pub tabular: Tabular,
     /// Whether folders below the root are watched too.
     pub recursive: bool,
     /// Globs over the path relative to the root, at least one; one of them must match.
@@ -194,15 +197,6 @@ pub enum OnConflict {
     Skip,
     /// A person decides.
     Fail,
-}
-
-/// `watch.kind`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Files of an index table.
-    Files,
-    /// Rows of a table, imported by Redivis.
-    Tabular,
 }
 
 /// `watch.backend`

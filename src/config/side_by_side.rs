@@ -10,7 +10,7 @@ use super::settings::{AfterUpload, Verify, Watch};
 use super::value::Complaint;
 use super::watches::Found;
 
-/// Names and folders are unique, no folder lies in another, and none holds our own files.
+/// Names and folders are unique, a table has one kind, no folder lies in another, and none holds our own files.
 pub(super) fn hold_against_each_other(
     all: &[Found],
     own_files: &[(&str, Option<&PathBuf>)],
@@ -21,6 +21,9 @@ pub(super) fn hold_against_each_other(
         for earlier in &all[..at] {
             if let Some(complaint) = same_name(earlier, later, lines) {
                 notes.problem(later.name_byte, complaint);
+            }
+            if let Some(complaint) = two_kinds(earlier, later, lines) {
+                notes.problem(later.kind_byte, complaint);
             }
             if let Some(complaint) = shared_folder(earlier, later, lines) {
                 notes.problem(later.path_byte, complaint);
@@ -58,6 +61,24 @@ fn same_name(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint>
             name.as_str()
         ))
         .hint("the journal tells watches apart by their names: choose another"),
+    )
+}
+
+/// A table lists files, or has rows.
+fn two_kinds(earlier: &Found, later: &Found, lines: &Lines) -> Option<Complaint> {
+    let (old, new) = (earlier.watch.as_ref()?, later.watch.as_ref()?);
+    if old.table != new.table || old.kind == new.kind {
+        return None;
+    }
+    let there = spot(lines, earlier.kind_byte);
+    Some(
+        Complaint::new(format!(
+            "`kind`: {:?} for the table {}, which is {:?} at {there}",
+            new.kind.as_str(),
+            new.table,
+            old.kind.as_str()
+        ))
+        .hint("a table lists files or has rows: give each kind a table of its own"),
     )
 }
 

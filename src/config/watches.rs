@@ -3,21 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::de::DeValue;
-
-use crate::job::WatchName;
+use crate::job::{Kind, WatchName};
 
 use super::quantity::time_text;
 use super::release::release;
 use super::section::Section;
-use super::settings::{
-    AfterUpload, Backend, Emptied, Existing, Kind, NextVersion, OnConflict, Watch,
-};
+use super::settings::{AfterUpload, Backend, Emptied, Existing, NextVersion, OnConflict, Watch};
 use super::table_reference::{remark, table_reference};
+use super::tabular::tabular;
 use super::template::template;
 use super::value::{
     Complaint, Reading, absolute, glob, one_of, quoted, text, text_or_empty, time, truth, whole,
-    wrong_kind,
 };
 use super::version::cannot_help;
 
@@ -30,6 +26,7 @@ pub(super) struct Found {
     pub(super) name_byte: usize,
     pub(super) path: Option<PathBuf>,
     pub(super) path_byte: usize,
+    pub(super) kind_byte: usize,
     pub(super) move_to: Option<PathBuf>,
     pub(super) move_to_byte: usize,
     pub(super) after_byte: usize,
@@ -57,6 +54,7 @@ pub(super) fn watch(mut section: Section) -> Found {
             one_of(&[("files", Kind::Files), ("tabular", Kind::Tabular)]),
         )
         .unwrap_or(Kind::Files);
+    let tabular = tabular(&mut section, kind);
     let recursive = section.get("recursive", truth).unwrap_or(true);
     let include = include(&mut section);
     let exclude = section
@@ -88,12 +86,12 @@ pub(super) fn watch(mut section: Section) -> Found {
     let keeps = after_upload.as_ref() == Some(&AfterUpload::Keep);
     let emptied = emptied(&mut section, release_on.is_some(), keeps);
     let next_version = next_version(&mut section, table.as_deref());
-    section.get("tabular", settings);
     let found = Found {
         name: name.clone(),
         name_byte: section.byte_of("name"),
         path: path.clone(),
         path_byte: section.byte_of("path"),
+        kind_byte: section.byte_of("kind"),
         move_to: match &after_upload {
             Some(AfterUpload::Move(to)) => Some(to.clone()),
             _ => None,
@@ -108,6 +106,7 @@ pub(super) fn watch(mut section: Section) -> Found {
                 path,
                 table,
                 kind,
+                tabular,
                 recursive,
                 include,
                 exclude,
@@ -254,12 +253,4 @@ fn watch_name(text: &str) -> Reading<WatchName> {
         );
     }
     Ok(WatchName::new(text))
-}
-
-/// How many keys a section has.
-fn settings(value: &DeValue) -> Reading<usize> {
-    value.as_table().map(toml::map::Map::len).ok_or_else(|| {
-        wrong_kind("a section [watch.tabular]", value)
-            .hint("write [watch.tabular] below its [[watch]]")
-    })
 }

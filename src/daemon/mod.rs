@@ -235,6 +235,7 @@ async fn begin(config: &Config, host: &OsStr, journal: &Journal) -> Result<(), J
     let watches = config.watches.iter().map(|watch| Configured {
         path: watch.path.clone(),
         table: watch.table.clone(),
+        kind: watch.kind,
         naming: naming(watch, host),
         leaves_existing: watch.existing == Existing::Ignore,
     });

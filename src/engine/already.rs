@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::batch::{Outcome, Trouble, budget};
-use super::{Recorded, Shared};
-use crate::job::Job;
+use super::{Recorded, Shared, imports};
+use crate::job::{Job, Kind};
 use crate::journal::{Last, Listed};
 use crate::redivis::RemoteFile;
 
@@ -124,7 +124,14 @@ pub(super) async fn list(shared: Arc<Shared>, table: String, jobs: Vec<Job>) -> 
         }
         Ok(())
     };
-    let called = shared.client.list_files_in_parts(&table, send);
+    let of_rows = jobs.iter().any(|job| job.kind == Kind::Tabular);
+    let called = async {
+        if of_rows {
+            imports::list_in_parts(&shared, &table, send).await
+        } else {
+            shared.client.list_files_in_parts(&table, send).await
+        }
+    };
     let (listed, recorded): (_, Recorded<()>) = futures_util::future::join(called, record).await;
     recorded?;
     let Err(error) = listed else {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::patience::{self, Concerns};
 use super::worker::{impossible, signed};
 use super::{Recorded, Shared};
-use crate::job::{IllegalMove, Job, ParkReason, State, StateName, printable};
+use crate::job::{IllegalMove, Job, ParkReason, RemoteId, State, StateName, printable};
 use crate::journal::{Entry, Hold};
 use crate::redivis::ApiError;
 
@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     pub trouble: Option<Trouble>,
     /// What it said of the table.
     pub destination: Option<Destination>,
+    /// A table in which something is being imported.
+    pub importing: Option<String>,
 }
 
 /// What was learnt of a table.
@@ -101,6 +103,18 @@ pub(super) async fn advance_and_note(
         });
     }
     record(shared, entries).await
+}
+
+/// Records that Redivis imports the jobs, under these addresses. They are nobody's from then on.
+pub(super) async fn begin_importing(shared: &Shared, jobs: Vec<(Job, RemoteId)>) -> Recorded<()> {
+    let note = "Redivis has taken it in and imports it";
+    let (jobs, uploads): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    let mut uploads = uploads.into_iter();
+    let begun = let_go(shared, jobs, note, |_, state| match uploads.next() {
+        Some(upload) => state.import(upload),
+        None => Ok(state),
+    });
+    begun.await.map(drop)
 }
 
 /// As [`advance_and_note`], for jobs with which the engine has nothing more to do: they wait for others from now on.

@@ -98,7 +98,7 @@ async fn conflict(shared: &Shared, job: Job, row: &RemoteFile) -> Recorded<()> {
 }
 
 /// They stay `registering`: the next claim looks at the listing first.
-async fn look_later(
+pub(super) async fn look_later(
     shared: &Shared,
     jobs: Vec<Job>,
     why: &str,
@@ -111,7 +111,7 @@ async fn look_later(
 }
 
 /// The bytes are gone from the server: they are sent again, a few times.
-async fn renew(
+pub(super) async fn renew(
     shared: &Shared,
     jobs: Vec<Job>,
     error: &ApiError,
@@ -138,7 +138,7 @@ async fn renew(
 const MOST_RENEWALS: u32 = 3;
 
 /// Whether a refusal may speak of our own earlier request.
-fn may_be_ours(error: &ApiError) -> bool {
+pub(super) fn may_be_ours(error: &ApiError) -> bool {
     says(
         error,
         &[

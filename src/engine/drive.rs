@@ -43,7 +43,7 @@ pub(super) struct Drive {
 impl Drive {
     /// Of a job that is reserved or uploading.
     pub fn new(worker: Worker, source: Source) -> Self {
-        let verify = worker.shared.transfer.verify;
+        let verify = worker.shared.verify(&worker.job);
         let (size, troubles) = (worker.job.seen.size, worker.job.troubles);
         let chunk = worker.shared.transfer.chunk_size.max(CHUNK_QUANTUM);
         let mut hasher = Hasher::new(verify);
@@ -160,7 +160,7 @@ impl Drive {
         Ok(match (self.upload.request(), &self.worker.job.state) {
             (Request::PutWhole, State::Reserved(Reservation { url, .. })) => {
                 let url = url.clone();
-                let hasher = Hasher::new(self.worker.shared.transfer.verify);
+                let hasher = Hasher::new(self.worker.shared.verify(&self.worker.job));
                 let (body, summed) =
                     body::streamed(&self.worker.shared, &self.source, hasher, size);
                 let reply = client.put_whole(&url, body).await;
@@ -191,7 +191,7 @@ impl Drive {
     // ---- what the server said
 
     async fn open(&mut self, session: SessionUrl) -> Recorded<Option<Left>> {
-        self.hasher = Hasher::new(self.worker.shared.transfer.verify);
+        self.hasher = Hasher::new(self.worker.shared.verify(&self.worker.job));
         let progress = Progress {
             session,
             opened: self.worker.shared.moment(),
@@ -318,7 +318,7 @@ impl Drive {
     /// Brings the checksums to `at`, reading again from the start if they are beyond it.
     async fn hash_up_to(&mut self, at: ByteOffset) -> Recorded<Result<(), Unfit>> {
         if self.hasher.at() > at {
-            self.hasher = Hasher::new(self.worker.shared.transfer.verify);
+            self.hasher = Hasher::new(self.worker.shared.verify(&self.worker.job));
         }
         let reading = self.worker.shared.surroundings.reading;
         let hasher = self.hasher.clone();

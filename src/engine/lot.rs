@@ -96,7 +96,7 @@ fn open(shared: &Shared, roots: &mut Roots, job: &Job) -> Opened {
     let opened = roots
         .open(&job.watch, folder)
         .and_then(|root| Source::open(root, job, folder.allow_hard_links))
-        .and_then(|source| read(source, job, shared.transfer.verify));
+        .and_then(|source| read(source, job, shared.verify(job)));
     opened.unwrap_or_else(Opened::Unfit)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! claim → reserve (batch) → transfer (one worker a file) → register (batch) → done
+//!                                     of rows: → imports (one by one) → poll → done
 //! ```
 //!
 //! The three stages overlap; each hands its jobs on as soon as they are recorded. One loop
@@ -21,6 +22,7 @@ mod conflicts;
 mod destinations;
 mod drive;
 mod hash;
+mod imports;
 mod inquiries;
 mod lanes;
 mod leave;
@@ -60,8 +62,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::config::{AfterUpload, Config, NextVersion, OnConflict, Retry, Transfer, Watch};
-use crate::job::{Job, Moment, WatchName};
+use crate::config::{
+    AfterUpload, Config, NextVersion, OnConflict, Retry, Tabular, Transfer, Verify, Watch,
+};
+use crate::job::{Job, Kind, Moment, WatchName};
 use crate::journal::{Journal, JournalError};
 use crate::redivis::Bearer;
 
@@ -137,6 +141,7 @@ struct Folder {
     path: PathBuf,
     allow_hard_links: bool,
     on_conflict: OnConflict,
+    tabular: Tabular,
     /// Nothing remains to be done when its files are in their table.
     keeps: bool,
     adopt_existing: bool,
@@ -155,6 +160,7 @@ impl Shared {
                 path: watch.path.clone(),
                 allow_hard_links: watch.allow_hard_links,
                 on_conflict: watch.on_conflict,
+                tabular: watch.tabular.clone(),
                 keeps: watch.after_upload == AfterUpload::Keep,
                 adopt_existing: watch.adopt_existing,
             };
@@ -175,6 +181,15 @@ impl Shared {
             sent: AtomicU64::new(0),
             streams: Arc::new(()),
             uploads: UploadServer::default(),
+        }
+    }
+
+    /// What is to prove that a job's bytes arrived. An import is proven by its md5 alone: its upload has no other
+    /// checksum to be found by.
+    fn verify(&self, job: &Job) -> Verify {
+        match job.kind {
+            Kind::Files => self.transfer.verify,
+            Kind::Tabular => Verify::Md5,
         }
     }
 

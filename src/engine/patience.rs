@@ -43,7 +43,7 @@ pub(super) fn is_over(job: &Job, park_after: Duration, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Fingerprint, JobId, State, Troubles, WatchName};
+    use crate::job::{Fingerprint, JobId, Kind, State, Troubles, WatchName};
     use jiff::SignedDuration;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -55,6 +55,7 @@ mod tests {
             path: "a".into(),
             remote_name: "a".into(),
             table: "t".into(),
+            kind: Kind::Files,
             seen: Fingerprint {
                 dev: 0,
                 ino: 0,

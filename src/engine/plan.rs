@@ -22,6 +22,8 @@ pub(super) enum Step {
     Register,
     /// A registration was begun and its answer is not known: look before repeating it.
     Reconcile,
+    /// Redivis reads its rows: ask now and then how far it is.
+    Await,
     /// Nothing: what remains to be done with a file in its table is not the engine's.
     Rest,
 }
@@ -41,6 +43,7 @@ pub(super) fn next(job: &Job, now: Timestamp) -> Step {
         State::Uploading(..) => Step::Transfer,
         State::Uploaded(..) => Step::Register,
         State::Registering(..) => Step::Reconcile,
+        State::Importing(..) => Step::Await,
         State::Registered(..)
         | State::Done(..)
         | State::Parked(..)
@@ -53,7 +56,7 @@ pub(super) fn next(job: &Job, now: Timestamp) -> Step {
 mod tests {
     use super::*;
     use crate::job::{
-        ByteOffset, Fingerprint, HashState, JobId, Moment, Progress, RemoteId, Reservation,
+        ByteOffset, Fingerprint, HashState, JobId, Kind, Moment, Progress, RemoteId, Reservation,
         SessionUrl, Sums, TempUploadId, TempUrl, Troubles, WatchName,
     };
     use jiff::SignedDuration;
@@ -82,6 +85,7 @@ mod tests {
         let uploading = reserved.clone().open_session(progress).unwrap();
         let uploaded = uploading.clone().complete(sums).unwrap();
         let registering = uploaded.clone().intend(at).unwrap();
+        let importing = registering.clone().import(RemoteId::new("r")).unwrap();
         let registered = registering.clone().register(RemoteId::new("r")).unwrap();
         let done = registered.clone().finish().unwrap();
         for (state, age, step) in [
@@ -92,6 +96,7 @@ mod tests {
             (uploading, 90_000, Step::Transfer),
             (uploaded, 90_000, Step::Register),
             (registering, 0, Step::Reconcile),
+            (importing, 90_000, Step::Await),
             (registered, 0, Step::Rest),
             (done, 0, Step::Rest),
         ] {
@@ -101,6 +106,7 @@ mod tests {
                 path: "a".into(),
                 remote_name: "a".into(),
                 table: "t".into(),
+                kind: Kind::Files,
                 seen: Fingerprint {
                     dev: 0,
                     ino: 0,

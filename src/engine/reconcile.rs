@@ -10,7 +10,7 @@ use super::register::{adopt, is_ours};
 use super::worker::signed;
 use super::{Recorded, Shared};
 use crate::job::{Awake, Job, State};
-use crate::redivis::{REQUEST_TIMEOUT, RemoteFile};
+use crate::redivis::{ApiError, REQUEST_TIMEOUT, RemoteFile};
 
 /// A request that was on its way when its answer was lost may still arrive for this long; only a
 /// listing made later proves that it did not.
@@ -39,30 +39,40 @@ pub(super) async fn reconcile(
         .await
     {
         Ok(listed) => sort(&shared, jobs, listed, asked).await,
-        Err(error) => {
-            let trouble = Trouble::of(&error);
-            let why = format!("the table's listing could not be read: {error}");
-            let mut outcome = Outcome {
-                answered: trouble.is_none(),
-                trouble,
-                ..Outcome::default()
-            };
-            match &outcome.trouble {
-                Some(Trouble::Auth(_)) => outcome.kept = jobs,
-                Some(Trouble::Pause(_, wanted)) => {
-                    let delay = wanted.unwrap_or(delay);
-                    let back = batch::give_back(&shared, jobs, &why, delay, Concerns::Everyone);
-                    outcome.until = back.await?;
-                }
-                // a listing is of a whole table
-                None => {
-                    outcome.kept = jobs;
-                    outcome.destination = Some(Destination::Refuses(table, error.to_string()));
-                }
-            }
-            Ok(outcome)
+        Err(error) => unlisted(&shared, jobs, &error, delay).await,
+    }
+}
+
+/// The listing of the jobs' table could not be read.
+pub(super) async fn unlisted(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    error: &ApiError,
+    delay: Duration,
+) -> Recorded<Outcome> {
+    let trouble = Trouble::of(error);
+    let why = format!("the table's listing could not be read: {error}");
+    let table = jobs.first().map(|job| job.table.clone());
+    let mut outcome = Outcome {
+        answered: trouble.is_none(),
+        trouble,
+        ..Outcome::default()
+    };
+    match &outcome.trouble {
+        Some(Trouble::Auth(_)) => outcome.kept = jobs,
+        Some(Trouble::Pause(_, wanted)) => {
+            let delay = wanted.unwrap_or(delay);
+            let back = batch::give_back(shared, jobs, &why, delay, Concerns::Everyone);
+            outcome.until = back.await?;
+        }
+        // a listing is of a whole table
+        None => {
+            outcome.kept = jobs;
+            let refuses = |table| Destination::Refuses(table, error.to_string());
+            outcome.destination = table.map(refuses);
         }
     }
+    Ok(outcome)
 }
 
 async fn sort(
@@ -91,6 +101,16 @@ async fn sort(
         }
     }
     adopt(shared, found).await?;
+    not_listed(shared, absent, open).await
+}
+
+/// Those that are `absent` never arrived, and are to be registered again, unless their file has changed since;
+/// those that are `open` may still arrive.
+pub(super) async fn not_listed(
+    shared: &Shared,
+    absent: Vec<Job>,
+    open: Vec<Job>,
+) -> Recorded<Outcome> {
     let why = "its registration got no answer and is not in the table's listing yet";
     let until = batch::give_back(shared, open, why, MAY_STILL_ARRIVE, Concerns::These).await?;
     // of a file that changed since, only what came last should come last
@@ -123,7 +143,7 @@ fn is_this(job: &Job, row: &RemoteFile) -> bool {
 /// Whether the request cannot arrive any more: a listing that was asked for long after an earlier one still
 /// does not have it. The time of day may jump, and the age of the intent with it; this clock is never set.
 /// The first absence is noted in the job.
-fn cannot_arrive(job: &mut Job, asked: Option<&Awake>) -> bool {
+pub(super) fn cannot_arrive(job: &mut Job, asked: Option<&Awake>) -> bool {
     let State::Registering(intent) = &mut job.state else {
         return false;
     };

@@ -113,7 +113,7 @@ impl Stored {
 }
 
 /// Those whose bytes were stored so lately that they must still be there.
-fn fresh(jobs: &[Stored], now: Timestamp) -> HashSet<JobId> {
+pub(super) fn fresh(jobs: &[Stored], now: Timestamp) -> HashSet<JobId> {
     let is_fresh = |stored: &&Stored| {
         let age = stored.since.map(|at| now.duration_since(at).abs());
         age.is_some_and(|age| age < signed(STORED_LASTS))
@@ -174,11 +174,11 @@ fn registration(job: &Job) -> Option<Registration> {
     }
 }
 
-async fn withdraw(shared: &Shared, jobs: Vec<Job>) -> Recorded<Vec<Job>> {
+pub(super) async fn withdraw(shared: &Shared, jobs: Vec<Job>) -> Recorded<Vec<Job>> {
     batch::advance(shared, jobs, |_, state| state.withdraw()).await
 }
 
-async fn failed(
+pub(super) async fn failed(
     shared: &Shared,
     jobs: Vec<Job>,
     error: &ApiError,

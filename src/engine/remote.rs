@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::job::{ByteOffset, SessionUrl, TempUrl};
 use crate::redivis::{
-    ApiError, Bearer, Client, DatasetInfo, RegisteredFile, Registration, RemoteFile, Reply,
-    TempUpload, TempUploadRequest, UploadBody,
+    ApiError, Bearer, Client, DatasetInfo, NewUpload, RegisteredFile, Registration, RemoteFile,
+    Reply, TempUpload, TempUploadRequest, Upload, UploadBody, UploadPage,
 };
 
 /// The result of a call to the API.
@@ -50,6 +50,11 @@ pub(super) trait Remote: Send + Sync {
     fn dataset<'a>(&'a self, dataset: &'a str) -> Called<'a, DatasetInfo>;
     /// [`Client::create_next_version`]
     fn create_next_version<'a>(&'a self, dataset: &'a str) -> Called<'a, ()>;
+    /// [`Client::create_upload`]
+    fn create_upload<'a>(&'a self, table: &'a str, upload: &'a NewUpload) -> Called<'a, Upload>;
+    /// [`Client::list_uploads`]
+    fn list_uploads<'a>(&'a self, table: &'a str, after: Option<&'a str>)
+    -> Called<'a, UploadPage>;
     /// [`Client::put_whole`]
     fn put_whole<'a>(&'a self, url: &'a TempUrl, body: UploadBody) -> BoxFuture<'a, Reply>;
     /// [`Client::start_session`]
@@ -97,6 +102,18 @@ impl Remote for Client {
         wanted: &'a (dyn Fn(&str) -> bool + Send + Sync),
     ) -> Called<'a, Vec<RemoteFile>> {
         Box::pin(self.list_files(table, wanted))
+    }
+
+    fn create_upload<'a>(&'a self, table: &'a str, upload: &'a NewUpload) -> Called<'a, Upload> {
+        Box::pin(self.create_upload(table, upload))
+    }
+
+    fn list_uploads<'a>(
+        &'a self,
+        table: &'a str,
+        after: Option<&'a str>,
+    ) -> Called<'a, UploadPage> {
+        Box::pin(self.list_uploads(table, after))
     }
 
     fn list_files_in_parts<'a>(

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::imports;
 use super::lanes::Lanes;
 use super::priority::{Priorities, Ranked};
 use super::register::Stored;
-use crate::job::{Job, WatchName};
+use crate::job::{Job, Kind, WatchName};
 use crate::journal::Before;
 use crate::redivis::BATCH_LIMIT;
 
@@ -179,10 +180,11 @@ impl Stock {
     /// The jobs to look up next: all of one table that is open.
     pub fn next_to_look_up(&mut self, open: impl Fn(&str) -> bool) -> Vec<Job> {
         let first = self.unresolved.iter().find(|(_, job)| open(&job.table));
-        let Some(table) = first.map(|(_, job)| job.table.clone()) else {
+        let Some((table, kind)) = first.map(|(_, job)| (job.table.clone(), job.kind)) else {
             return Vec::new();
         };
-        self.unresolved.extract(|job| job.table == table)
+        self.unresolved
+            .extract(|job| job.table == table && job.kind == kind)
     }
 
     /// The next jobs to register, of a table that `may` be asked now: a full batch, or what has waited for
@@ -237,13 +239,20 @@ impl Stock {
     }
 }
 
-/// Takes the first jobs whose remote names differ, at most a batch: two files of one name in one call
+/// Takes the first jobs whose remote names differ, at most a batch, and fewer of those that go one by one: two files of one name in one call
 /// could not be told apart in its answer.
 fn distinct_names(jobs: &mut Ranked<Stored>) -> Vec<Stored> {
     let mut names = HashSet::new();
     let mut taken = 0;
+    let kind = jobs.iter().next().map(|(_, stored)| stored.job.kind);
+    let most = match kind {
+        Some(Kind::Tabular) => imports::AT_ONCE,
+        _ => BATCH_LIMIT,
+    };
     jobs.extract(|stored| {
-        let take = taken < BATCH_LIMIT && names.insert(stored.job.remote_name.clone());
+        let take = taken < most
+            && Some(stored.job.kind) == kind
+            && names.insert(stored.job.remote_name.clone());
         taken += usize::from(take);
         take
     })

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::beneath::Root;
     use crate::config::Verify;
-    use crate::job::{Job, JobId, State, Troubles, WatchName};
+    use crate::job::{Job, JobId, Kind, State, Troubles, WatchName};
 
     #[tokio::test]
     async fn whoever_reads_a_file_reads_the_same() {
@@ -140,6 +140,7 @@ mod tests {
             path: "a".into(),
             remote_name: "a".into(),
             table: "t".into(),
+            kind: Kind::Files,
             seen: root.stat("a".as_ref()).unwrap().0,
             state: State::Queued,
             attempts: 0,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{Fingerprint, JobId, State, Troubles, WatchName};
+use super::{Fingerprint, JobId, Kind, State, Troubles, WatchName};
 
 /// A settled file that is not in the journal yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Job {
     pub remote_name: String,
     /// The table, as configured when the file was seen.
     pub table: String,
+    /// What its bytes become there.
+    pub kind: Kind,
     /// Which version of the file.
     pub seen: Fingerprint,
     /// Where it stands.

@@ -11,6 +11,7 @@ mod id;
     reason = "the room is named after its one inhabitant"
 )]
 mod job;
+mod kind;
 mod moment;
 mod name;
 mod naming;
@@ -24,6 +25,7 @@ pub use after::{AfterIntent, Deed, Proven, is_private, private_name};
 pub use fingerprint::Fingerprint;
 pub use id::{JobId, RemoteId, TempUploadId, WatchName};
 pub use job::{Job, Sighting};
+pub use kind::Kind;
 pub use moment::{Awake, Moment};
 pub use name::{printable, remote_name};
 pub use naming::{Field, Naming, Piece, Template};

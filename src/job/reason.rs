@@ -51,6 +51,14 @@ reasons! {
     NotAFile = "not-a-file",
     /// Another file goes by this name into the same table.
     NameCollision = "name-collision",
+    /// Redivis could not import it; the text is Redivis' own.
+    ImportFailed = "import-failed",
+    /// A file without a byte has no rows to import; nothing was sent.
+    EmptyFile = "empty-file",
+    /// Imported, and no row came of it.
+    NoRows = "no-rows",
+    /// Imported, and Redivis does not tell of what: nothing proves that it is our file.
+    NotProven = "not-proven",
     /// The watch that this job belongs to is no longer configured.
     NoWatch = "no-watch",
 }

@@ -1,7 +1,7 @@
 //! The states of a job, the data that lives inside each, and the legal moves.
 //!
 //! ```text
-//! queued → reserved → uploading → uploaded → registering → registered → done
+//! queued → reserved → uploading → uploaded → registering → [importing] → registered → done
 //!            └──────── plain PUT ────┘
 //! ```
 //!
@@ -31,6 +31,8 @@ pub enum State {
     Uploaded(TempUploadId, Sums),
     /// About to be registered, or the answer was lost: look before repeating.
     Registering(Intent),
+    /// Redivis has taken it in and reads its rows; named by the address that Redivis gave it.
+    Importing(RemoteId, Sums),
     /// In the table, with our md5.
     Registered(RemoteId, Sums),
     /// After-action performed too.
@@ -135,6 +137,7 @@ state_names! {
     Uploading = "uploading",
     Uploaded = "uploaded",
     Registering = "registering",
+    Importing = "importing",
     Registered = "registered",
     Done = "done",
     Parked = "parked",
@@ -169,6 +172,7 @@ impl State {
             Self::Uploading(..) => StateName::Uploading,
             Self::Uploaded(..) => StateName::Uploaded,
             Self::Registering(..) => StateName::Registering,
+            Self::Importing(..) => StateName::Importing,
             Self::Registered(..) => StateName::Registered,
             Self::Done(..) => StateName::Done,
             Self::Parked(..) => StateName::Parked,
@@ -266,10 +270,19 @@ impl State {
         }
     }
 
+    /// Redivis has taken it in as an upload of a table of rows, under this address.
+    pub fn import(self, upload: RemoteId) -> Moved {
+        match self {
+            Self::Registering(intent) => Ok(Self::Importing(upload, intent.sums)),
+            other => other.refuse("be imported"),
+        }
+    }
+
     /// The table lists it with our size and md5 (W6: recorded before the source is touched).
     pub fn register(self, remote: RemoteId) -> Moved {
         match self {
             Self::Registering(intent) => Ok(Self::Registered(remote, intent.sums)),
+            Self::Importing(_, sums) => Ok(Self::Registered(remote, sums)),
             other => other.refuse("be in the table"),
         }
     }
@@ -294,9 +307,11 @@ impl State {
     pub fn park(self, reason: ParkReason) -> Moved {
         match self {
             Self::Registering(intent) => Ok(Self::Parked(reason, Some(intent))),
-            Self::Queued | Self::Reserved(..) | Self::Uploading(..) | Self::Uploaded(..) => {
-                Ok(Self::Parked(reason, None))
-            }
+            Self::Queued
+            | Self::Reserved(..)
+            | Self::Uploading(..)
+            | Self::Uploaded(..)
+            | Self::Importing(..) => Ok(Self::Parked(reason, None)),
             other => other.refuse("be parked"),
         }
     }
@@ -332,9 +347,11 @@ impl State {
     pub fn confirmed_bytes(&self, size: u64) -> u64 {
         match self {
             Self::Uploading(_, progress) => progress.confirmed.get(),
-            Self::Uploaded(..) | Self::Registering(..) | Self::Registered(..) | Self::Done(..) => {
-                size
-            }
+            Self::Uploaded(..)
+            | Self::Registering(..)
+            | Self::Importing(..)
+            | Self::Registered(..)
+            | Self::Done(..) => size,
             _ => 0,
         }
     }
@@ -342,16 +359,21 @@ impl State {
     /// The md5 of the bytes that were read, once all of them were.
     pub fn md5(&self) -> Option<super::Md5> {
         match self {
-            Self::Uploaded(_, sums) | Self::Registered(_, sums) | Self::Done(_, sums) => sums.md5,
+            Self::Uploaded(_, sums)
+            | Self::Importing(_, sums)
+            | Self::Registered(_, sums)
+            | Self::Done(_, sums) => sums.md5,
             Self::Registering(intent) | Self::Parked(_, Some(intent)) => intent.sums.md5,
             _ => None,
         }
     }
 
-    /// Redivis' id, once registered.
+    /// Redivis' id, once registered; of rows, the address of their upload, once it has one.
     pub fn remote_id(&self) -> Option<&RemoteId> {
         match self {
-            Self::Registered(remote, _) | Self::Done(remote, _) => Some(remote),
+            Self::Importing(remote, _) | Self::Registered(remote, _) | Self::Done(remote, _) => {
+                Some(remote)
+            }
             _ => None,
         }
     }

@@ -74,7 +74,7 @@ pub(super) const ON_PROBATION: u32 = CULPRIT - 1;
 fn culprits(connection: &Connection) -> rusqlite::Result<Vec<Job>> {
     let sql = format!(
         "SELECT {JOB_COLUMNS} FROM jobs WHERE crashes >= {CULPRIT} AND finished_at IS NULL \
-         AND state <> 'registered'"
+         AND state <> 'importing' AND state <> 'registered'"
     );
     let mut statement = connection.prepare(&sql)?;
     statement.query_map([], job)?.collect()

@@ -22,11 +22,13 @@ pub struct NewJob {
 
 const INSERT: &str = "INSERT INTO jobs (watch, path, dev, ino, size, mtime_ns, ctime_ns, \
      remote_name, table_ref, created_at, kind, state, reason, error, finished_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'files', ?11, ?12, ?13, ?14)";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+     coalesce((SELECT kind FROM watches WHERE name = ?1), 'files'), ?11, ?12, ?13, ?14)";
 
 /// A version that was given up because it seemed gone or changed, and is there all the same (a share
 /// was not mounted, a disk did not answer), gets a second life.
 const REVIVE: &str = "UPDATE jobs SET table_ref = ?2, remote_name = ?3, attempts = 0, \
+     kind = coalesce((SELECT kind FROM watches WHERE name = jobs.watch), kind), \
      failing_since = NULL, next_attempt_at = 0, state = ?4, reason = ?5, error = ?6, \
      finished_at = ?7 WHERE id = ?1";
 

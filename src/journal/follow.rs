@@ -14,7 +14,7 @@ use crate::job::StateName;
 
 const NOTE: &str = "its watch names another version of the table now";
 
-/// Lets the open jobs of a watch go to the version that it names, but those whose registration may have been made.
+/// Lets the open jobs of a watch go to the version that it names, but those that may be in the table already, or come to be.
 pub(super) fn follow(
     connection: &Connection,
     watch: &Configured,
@@ -30,7 +30,7 @@ pub(super) fn follow(
     for table in tables.iter().filter(|table| is_same(table, &watch.table)) {
         let mut open = connection.prepare(
             "SELECT id, state FROM jobs WHERE watch = ?1 AND table_ref = ?2 AND finished_at IS NULL \
-             AND intent IS NULL AND state <> 'registered' ORDER BY id",
+             AND intent IS NULL AND state <> 'importing' AND state <> 'registered' ORDER BY id",
         )?;
         let open: Vec<(i64, String)> = open
             .query_map([name, table], |row| Ok((row.get("id")?, row.get("state")?)))?

@@ -17,6 +17,7 @@ mod error;
 mod existing;
 mod follow;
 mod health;
+mod imports;
 mod known;
 mod listings;
 mod lock;

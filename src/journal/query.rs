@@ -57,8 +57,6 @@ pub struct Filter {
 pub struct JobRow {
     /// The job.
     pub job: Job,
-    /// `files` or `tabular`.
-    pub kind: String,
     /// What failed last.
     pub error: Option<String>,
     /// When it may go on.
@@ -172,7 +170,7 @@ impl Reader {
     ) -> Result<Vec<JobRow>, JournalError> {
         let (conditions, values) = filter.sql();
         let sql = format!(
-            "SELECT {JOB_COLUMNS}, kind, error, iif(claimed, 0, next_attempt_at) AS next_attempt_at, \
+            "SELECT {JOB_COLUMNS}, error, iif(claimed, 0, next_attempt_at) AS next_attempt_at, \
              created_at, finished_at FROM jobs WHERE {conditions} AND id > {after} ORDER BY id LIMIT {size}"
         );
         self.select(&sql, values, job_row)
@@ -309,7 +307,6 @@ fn job_row(row: &Row<'_>) -> rusqlite::Result<JobRow> {
     let next: i64 = row.get("next_attempt_at")?;
     Ok(JobRow {
         job: job(row)?,
-        kind: row.get("kind")?,
         error: row.get("error")?,
         next_attempt_at: (next > 0).then(|| time(next)).transpose()?,
         created_at: time(row.get("created_at")?)?,

@@ -102,7 +102,9 @@ pub(super) fn apply(
         },
     )?;
     let name = job.state.name();
-    if applied && job.state.remote_id().is_some() && *from != StateName::Registered {
+    // an import has an address too, and no rows yet
+    let in_table = matches!(name, StateName::Registered | StateName::Done);
+    if applied && in_table && *from != StateName::Registered {
         receipts::give(connection, job.id, now)?;
     }
     if let Some(write) = durable(*from, name, *hold).filter(|_| applied) {
@@ -117,6 +119,7 @@ pub(super) fn apply(
 /// Which of the writes that matter for a crash this move is.
 fn durable(from: StateName, to: StateName, hold: Hold) -> Option<Write> {
     Some(match (from, to) {
+        (StateName::Registering, StateName::Importing) => Write::IMPORT,
         (StateName::Registered, StateName::Registered) => return None,
         (_, StateName::Registered) => Write::REGISTER,
         _ if hold != Hold::Keep => Write::GIVE_BACK,
@@ -140,8 +143,8 @@ mod tests {
     #[test]
     fn each_write_that_matters_for_a_crash_has_its_points() {
         use StateName::{
-            Done, Missing, Parked, Queued, Registered, Registering, Reserved, Superseded, Uploaded,
-            Uploading,
+            Done, Importing, Missing, Parked, Queued, Registered, Registering, Reserved,
+            Superseded, Uploaded, Uploading,
         };
         for (from, to, want) in [
             (Queued, Reserved, Some(Write::RESERVE)),
@@ -153,6 +156,9 @@ mod tests {
             (Registering, Uploaded, Some(Write::WITHDRAW)),
             (Uploaded, Registering, Some(Write::INTEND)),
             (Registering, Registering, Some(Write::INTEND)),
+            (Registering, Importing, Some(Write::IMPORT)),
+            (Importing, Done, Some(Write::REGISTER)),
+            (Importing, Parked, None),
             (Registered, Done, Some(Write::REGISTER)),
             (Registering, Done, Some(Write::REGISTER)),
             (Queued, Parked, None),
@@ -162,6 +168,8 @@ mod tests {
             assert_eq!(durable(from, to, Hold::Keep), want, "{from} to {to}");
             let later = Hold::Until(Timestamp::UNIX_EPOCH);
             let back = Some(Write::GIVE_BACK);
+            // an import is nobody's while Redivis works on it
+            let back = if to == Importing { want } else { back };
             assert_eq!(durable(from, to, later), back, "{from} to {to}, given back");
         }
         for from in [Queued, Registering] {

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Row, params};
 
 use crate::job::{
-    Awake, ByteOffset, Fingerprint, HashState, Intent, Job, JobId, Md5, Moment, ParkReason,
+    Awake, ByteOffset, Fingerprint, HashState, Intent, Job, JobId, Kind, Md5, Moment, ParkReason,
     Progress, RemoteId, Reservation, SessionUrl, State, StateName, Sums, TempUploadId, TempUrl,
     Troubles, WatchName,
 };
@@ -64,7 +64,7 @@ fn broken(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> 
 struct Unknown(&'static str);
 
 /// Every column that a job is made of.
-pub(super) const JOB_COLUMNS: &str = "id, watch, path, remote_name, table_ref, dev, ino, size, \
+pub(super) const JOB_COLUMNS: &str = "id, watch, path, remote_name, table_ref, kind, dev, ino, size, \
      mtime_ns, ctime_ns, state, temp_id, temp_url, resumable, reserved_at, session_url, session_at, \
      session_boot, session_awake, absent_boot, absent_awake, \
      confirmed, bound, hash_state, crc32c, md5, intent, intended_at, remote_id, reason, attempts, \
@@ -78,6 +78,7 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         path: path(row)?,
         remote_name: row.get("remote_name")?,
         table: row.get("table_ref")?,
+        kind: kind(row)?,
         seen: fingerprint(row)?,
         state: state(row)?,
         attempts: row.get("attempts")?,
@@ -99,6 +100,10 @@ pub(super) fn fingerprint(row: &Row<'_>) -> rusqlite::Result<Fingerprint> {
     })
 }
 
+fn kind(row: &Row<'_>) -> rusqlite::Result<Kind> {
+    Kind::parse(&row.get::<_, String>("kind")?).ok_or_else(|| broken("kind", Unknown("kind")))
+}
+
 pub(super) fn state_name(row: &Row<'_>) -> rusqlite::Result<StateName> {
     StateName::parse(&row.get::<_, String>("state")?)
         .ok_or_else(|| broken("state", Unknown("state")))
@@ -111,6 +116,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
         StateName::Uploading => State::Uploading(reservation(row)?, progress(row)?),
         StateName::Uploaded => State::Uploaded(temp_id(row)?, sums(row)?),
         StateName::Registering => State::Registering(intent(row)?),
+        StateName::Importing => State::Importing(remote_id(row)?, sums(row)?),
         StateName::Registered => State::Registered(remote_id(row)?, sums(row)?),
         StateName::Done => State::Done(remote_id(row)?, sums(row)?),
         StateName::Parked => {
@@ -223,7 +229,9 @@ impl<'a> StateColumns<'a> {
                 ..none
             },
             State::Registering(intent) => Self::of_intent(intent),
-            State::Registered(remote, sums) | State::Done(remote, sums) => Self {
+            State::Importing(remote, sums)
+            | State::Registered(remote, sums)
+            | State::Done(remote, sums) => Self {
                 remote_id: Some(remote.as_str()),
                 sums: Some(*sums),
                 ..none
@@ -275,7 +283,7 @@ const UPDATE: &str = "UPDATE jobs SET state = ?3, temp_id = ?4, temp_url = ?5, r
 fn shows_life(state: &State, standing: &Standing<'_>) -> bool {
     let stored_now = || !matches!(standing.expected, StateName::Registering);
     match state.name() {
-        StateName::Registered | StateName::Done => true,
+        StateName::Importing | StateName::Registered | StateName::Done => true,
         StateName::Uploaded => stored_now(),
         StateName::Registering => stored_now() && standing.expected != StateName::Uploaded,
         _ => !standing.claimed,

@@ -12,7 +12,7 @@ use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
 use super::{Journal, JournalError, existing, follow, names, next_versions};
 use crate::crash_point::{self, Write};
-use crate::job::{Job, Naming, ParkReason, StateName, WatchName};
+use crate::job::{Job, Kind, Naming, ParkReason, StateName, WatchName};
 
 /// A watch as it is configured now.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Configured {
     pub path: PathBuf,
     /// Where its files go.
     pub table: String,
+    /// What its files become there.
+    pub kind: Kind,
     /// Its name, and those of its files.
     pub naming: Naming,
     /// Whether the files that lie there at its first start are left out.
@@ -114,7 +116,7 @@ fn park_orphans(
         }
         let sql = format!(
             "SELECT {JOB_COLUMNS} FROM jobs WHERE watch = ?1 AND finished_at IS NULL \
-             AND state <> 'registered'"
+             AND state <> 'importing' AND state <> 'registered'"
         );
         let mut orphans = connection.prepare(&sql)?;
         for orphan in orphans.query_map([watch.as_str()], job)? {
@@ -151,11 +153,13 @@ fn park(
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_hours(24);
 
 const UNPARK: &str = "UPDATE jobs SET state = iif(intent IS NULL, 'queued', 'registering'), \
-     table_ref = iif(intent IS NULL, :table, table_ref), reason = NULL, error = NULL, attempts = 0, \
+     table_ref = iif(intent IS NULL, :table, table_ref), \
+     kind = iif(intent IS NULL, :kind, kind), reason = NULL, error = NULL, attempts = 0, \
      failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL, \
      crashes = min(crashes, :probation) \
      WHERE watch = :watch AND state = 'parked' AND reason <> :foreign AND reason <> :collision \
-     AND (:orderly OR reason <> :crashes) RETURNING id, state";
+     AND reason <> :no_rows AND reason <> :not_proven \
+     AND (:orderly OR (reason <> :crashes AND reason <> :import)) RETURNING id, state";
 
 fn unpark(
     connection: &Connection,
@@ -169,7 +173,11 @@ fn unpark(
         ":table": watch.table,
         ":collision": ParkReason::NameCollision.code(),
         ":foreign": ParkReason::RemoteDiffers.code(),
+        ":no_rows": ParkReason::NoRows.code(),
+        ":not_proven": ParkReason::NotProven.code(),
         ":crashes": ParkReason::CrashLoop.code(),
+        ":kind": watch.kind.as_str(),
+        ":import": ParkReason::ImportFailed.code(),
         ":probation": crashes::ON_PROBATION,
         ":orderly": orderly,
     })?;
@@ -197,12 +205,12 @@ fn insert_watch(
     let baseline = existing::begin(connection, (name, path), watch.leaves_existing, now)?;
     connection
         .prepare_cached(
-            "INSERT INTO watches (name, path, table_ref, mode, mode_reason, baseline) \
-             VALUES (:name, :path, :table, 'inotify', 'not started yet', :baseline)",
+            "INSERT INTO watches (name, path, table_ref, kind, mode, mode_reason, baseline) \
+             VALUES (:name, :path, :table, :kind, 'inotify', 'not started yet', :baseline)",
         )?
         .execute(named_params! {
             ":name": name.as_str(), ":path": path_bytes(path), ":table": table,
-            ":baseline": baseline,
+            ":kind": watch.kind.as_str(), ":baseline": baseline,
         })
         .map(drop)
 }

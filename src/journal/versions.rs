@@ -28,7 +28,7 @@ pub enum Last {
     InTable(Before),
     /// None of ours is, but the table held one when it was listed at this time.
     Listed(Before, Timestamp),
-    /// It is stored and about to be registered: what the job is to be held against is not there yet.
+    /// It is stored and about to be registered, or being imported: what the job is to be held against is not there yet.
     UnderWay,
 }
 
@@ -118,8 +118,12 @@ fn last(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
     let mut statement = connection.prepare_cached(LAST)?;
     let place = params![job.table, job.remote_name, job.id.0];
     let row = statement.query_row(place, |row| {
+        let state = row.get::<_, String>("state")?;
+        if state == StateName::Importing.as_str() {
+            return Ok(Some(Last::UnderWay));
+        }
         let Some(remote) = row.get::<_, Option<String>>("remote_id")? else {
-            let parked = row.get::<_, String>("state")? == StateName::Parked.as_str();
+            let parked = state == StateName::Parked.as_str();
             return Ok((!parked).then_some(Last::UnderWay));
         };
         Ok(Some(Last::InTable(Before {

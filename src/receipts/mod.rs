@@ -5,6 +5,7 @@
 //!
 //! Both only look: nothing is written, moved or deleted here, and no daemon is needed.
 
+mod rows;
 mod safe;
 mod verify;
 

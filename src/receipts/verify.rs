@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use thiserror::Error;
 
-use crate::job::{JobId, Md5};
+use crate::job::{JobId, Kind, Md5, RemoteId};
 use crate::journal::{JournalError, Reader, Receipt, ReceiptFilter};
 use crate::redivis::{ApiError, Client, RemoteFile};
+
+use super::rows;
 
 /// What is not as the receipts say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum Finding {
     Missing(Receipt),
     /// The table has something else by this name: so many bytes, this md5.
     Altered(Receipt, u64, Md5),
+    /// The table has rows by this name, and does not tell the size and md5 of what they came from.
+    Untold(Receipt),
     /// A table could not be asked for the files of so many receipts, and why.
     NoTable(String, u64, String),
 }
@@ -47,10 +51,25 @@ pub enum VerifyError {
 }
 
 /// What a receipt says of a name.
-struct Said {
-    job: JobId,
-    size: u64,
-    md5: Option<Md5>,
+pub(super) struct Said {
+    pub(super) job: JobId,
+    pub(super) size: u64,
+    pub(super) md5: Option<Md5>,
+    pub(super) remote: RemoteId,
+}
+
+/// What the newest receipts of a table say, by name.
+pub(super) type Names = HashMap<String, Said>;
+
+/// What a listing has against a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contradiction {
+    /// Nothing of this name.
+    Missing,
+    /// Something else.
+    Altered(u64, Md5),
+    /// Something, and nobody knows what.
+    Untold,
 }
 
 /// Asks each table once, and tells what is not as it should be.
@@ -76,27 +95,46 @@ pub async fn verify(
             if receipt.replaced {
                 tally.replaced += 1;
             } else {
-                let Receipt { job, seen, md5, .. } = receipt;
+                let Receipt {
+                    job,
+                    seen,
+                    md5,
+                    remote,
+                    ..
+                } = receipt;
                 let size = seen.size;
-                said.insert(receipt.remote_name, Said { job, size, md5 });
+                let receipt_says = Said {
+                    job,
+                    size,
+                    md5,
+                    remote,
+                };
+                said.insert(receipt.remote_name, receipt_says);
             }
             true
         })?;
-        if kind != "files" {
-            tally.wrong += receipts;
-            let why = format!("`{kind}` tables list no files");
-            tell(Finding::NoTable(table, receipts, why));
-            continue;
-        }
-        let listed = match list(client, &table, &said).await {
+        let compared = match Kind::parse(&kind) {
+            Some(Kind::Files) => list(client, &table, &said)
+                .await
+                .map(|listed| compare(&said, listed)),
+            Some(Kind::Tabular) => rows::list(client, &table, &said)
+                .await
+                .map(|listed| rows::compare(&said, &listed)),
+            None => {
+                tally.wrong += receipts;
+                let why = format!("this version knows no `{kind}` tables");
+                tell(Finding::NoTable(table, receipts, why));
+                continue;
+            }
+        };
+        let wrong = match compared {
             Err(error @ ApiError::Refused { .. }) => {
                 tally.wrong += receipts;
                 tell(Finding::NoTable(table, receipts, error.to_string()));
                 continue;
             }
-            listed => listed?,
+            compared => compared?,
         };
-        let wrong = compare(&said, listed);
         let sound = said.values().filter(|said| !wrong.contains_key(&said.job));
         for said in sound {
             tally.there += 1;
@@ -109,8 +147,9 @@ pub async fn verify(
             if let Some(found) = wrong.get(&receipt.job) {
                 tally.wrong += 1;
                 tell(match *found {
-                    None => Finding::Missing(receipt),
-                    Some((size, md5)) => Finding::Altered(receipt, size, md5),
+                    Contradiction::Missing => Finding::Missing(receipt),
+                    Contradiction::Altered(size, md5) => Finding::Altered(receipt, size, md5),
+                    Contradiction::Untold => Finding::Untold(receipt),
                 });
             }
             true
@@ -120,11 +159,7 @@ pub async fn verify(
 }
 
 /// The table's rows of these names. A next version that was released meanwhile is the current one.
-async fn list(
-    client: &Client,
-    table: &str,
-    said: &HashMap<String, Said>,
-) -> Result<Vec<RemoteFile>, ApiError> {
+async fn list(client: &Client, table: &str, said: &Names) -> Result<Vec<RemoteFile>, ApiError> {
     let wanted = |name: &str| said.contains_key(name);
     match (client.list_files(table, wanted).await, released(table)) {
         (Err(ApiError::Refused { .. }), Some(released)) => {
@@ -135,18 +170,15 @@ async fn list(
 }
 
 /// A table of a next version, in the current one.
-fn released(table: &str) -> Option<String> {
+pub(super) fn released(table: &str) -> Option<String> {
     let (dataset, name) = table.rsplit_once('.')?;
     let current = dataset.strip_suffix(":next")?;
     Some(format!("{current}.{name}"))
 }
 
 /// The jobs whose receipts are contradicted, and by what, if the table has anything of that name.
-fn compare(
-    said: &HashMap<String, Said>,
-    listed: Vec<RemoteFile>,
-) -> BTreeMap<JobId, Option<(u64, Md5)>> {
-    let each = said.values().map(|said| (said.job, None));
+fn compare(said: &Names, listed: Vec<RemoteFile>) -> BTreeMap<JobId, Contradiction> {
+    let each = said.values().map(|said| (said.job, Contradiction::Missing));
     let mut wrong: BTreeMap<_, _> = each.collect();
     for row in listed {
         let Some(said) = said.get(&row.name) else {
@@ -155,7 +187,7 @@ fn compare(
         if row.size == said.size && said.md5.is_none_or(|md5| md5 == row.md5) {
             wrong.remove(&said.job);
         } else if let Some(other) = wrong.get_mut(&said.job) {
-            *other = Some((row.size, row.md5));
+            *other = Contradiction::Altered(row.size, row.md5);
         }
     }
     wrong
@@ -181,19 +213,25 @@ mod tests {
         let one = |md5: Option<u8>| {
             let (job, size) = (JobId(1), 5);
             let md5 = md5.map(|md5| Md5([md5; 16]));
-            HashMap::from([("a".to_owned(), Said { job, size, md5 })])
+            let remote = RemoteId::new("r");
+            let said = Said {
+                job,
+                size,
+                md5,
+                remote,
+            };
+            HashMap::from([("a".to_owned(), said)])
         };
-        let found = |said: &HashMap<String, Said>, rows: Vec<RemoteFile>| {
-            compare(said, rows).remove(&JobId(1))
-        };
+        let found = |said: &Names, rows: Vec<RemoteFile>| compare(said, rows).remove(&JobId(1));
         let by_md5 = one(Some(1));
         assert_eq!(found(&by_md5, vec![row("a", 5, 1)]), None);
         assert_eq!(found(&by_md5, vec![row("a", 6, 2), row("a", 5, 1)]), None);
         assert_eq!(found(&by_md5, vec![row("a", 5, 1), row("a", 6, 2)]), None);
-        assert_eq!(found(&by_md5, vec![]), Some(None));
-        assert_eq!(found(&by_md5, vec![row("b", 5, 1)]), Some(None));
+        let missing = Some(Contradiction::Missing);
+        assert_eq!(found(&by_md5, vec![]), missing);
+        assert_eq!(found(&by_md5, vec![row("b", 5, 1)]), missing);
         for (size, md5) in [(5, 2), (6, 1)] {
-            let other = Some(Some((size, Md5([md5; 16]))));
+            let other = Some(Contradiction::Altered(size, Md5([md5; 16])));
             assert_eq!(found(&by_md5, vec![row("a", size, md5)]), other);
         }
         // only its CRC32C was taken: there is nothing but its size

@@ -210,7 +210,7 @@ impl Client {
         })
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         call: Call,
         url: Url,

@@ -1,8 +1,8 @@
 //! The only HTTP client: asks Redivis, and carries bytes to the addresses that it gave.
 //!
 //! ```text
-//! api, listing ── ask ──┐             the calls of the API; one question and what its answer means
-//! upload ── outgoing ───┴── client    the requests of an upload; exactly the announced bytes
+//! api, listing, uploads ── ask ──┐    the calls of the API; one question and what its answer means
+//! upload ── outgoing ────────────┴── client    the requests of an upload; exactly the announced bytes
 //!
 //! bearer, address, redact             who may see the token; which URL is fit; what may be printed
 //! shapes, wire, error                 what is read, up to which size, and what follows from it
@@ -37,6 +37,8 @@ mod retry_after;
 mod shapes;
 mod standing;
 mod upload;
+mod upload_names;
+mod uploads;
 mod wire;
 
 pub use address::session_from;
@@ -52,3 +54,5 @@ pub use outgoing::{BodySource, UploadBody};
 pub use retry_after::{LONGEST_PAUSE, parse as parse_retry_after};
 pub use standing::Standing;
 pub use upload::{Answer, Lost, Reply};
+pub use upload_names::{is_numbered, slug};
+pub use uploads::{Import, NewUpload, UPLOADS_PAGE, Upload, UploadPage};

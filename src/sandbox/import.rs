@@ -81,6 +81,8 @@ impl Format {
     /// `None`: a type whose rows are not counted here, such as Parquet.
     fn of(name: &str, options: &ImportOptions) -> Option<Self> {
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        // the number of a name that was taken is no part of it
+        let ending = ending.split('-').next().unwrap_or(ending);
         let kind = options.kind.as_deref().unwrap_or(ending);
         let kind = kind.to_ascii_lowercase();
         if !matches!(kind.as_str(), "delimited" | "csv" | "tsv" | "txt") {
@@ -192,6 +194,7 @@ mod tests {
             ("a.csv", &plain, "\u{feff}a,b\n\"x,\n\"\"y\",2\n", 1),
             ("a.csv", &headless, "1,2\n", 1),
             ("a.csv", &plain, "", 0),
+            ("a.csv-2", &plain, "a,b\n1,2\n", 1),
             ("a.tsv", &plain, "a\tb\n1,5\t2\n", 1),
         ] {
             assert_eq!(counted(name, options, text), Ok((rows, 0)), "{text:?}");

@@ -53,6 +53,7 @@ impl JobReport {
     /// From the journal's row, as seen at `now`.
     pub fn new(row: JobRow, now: &Moment) -> Self {
         let job = row.job;
+        let kind = job.kind.as_str();
         let session = match &job.state {
             State::Uploading(_, progress) => Some(progress.opened.clone()),
             _ => None,
@@ -62,7 +63,7 @@ impl JobReport {
             watch: job.watch.to_string(),
             path: printable(&job.path),
             table: job.table,
-            kind: row.kind,
+            kind: kind.to_owned(),
             size: job.seen.size,
             mtime: Timestamp::from_nanosecond(job.seen.mtime_ns.into()).ok(),
             state: job.state.name().as_str(),

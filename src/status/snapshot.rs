@@ -195,7 +195,8 @@ fn totals<'a>(
             | StateName::Superseded
             | StateName::Missing
             | StateName::Uploaded
-            | StateName::Registering => {}
+            | StateName::Registering
+            | StateName::Importing => {}
             _ => add("bytes_pending", count.bytes.saturating_sub(count.confirmed)),
         }
     }

@@ -12,6 +12,7 @@ const IGNORE: Plan = Plan {
     watch: "existing = \"ignore\"",
     speed: None,
     lenient: false,
+    rate_limit: None,
 };
 
 fn ignored(lab: &Lab) -> u64 {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use md5::{Digest as _, Md5};
-use redivis_drop::sandbox::{Fault, Report, Sandbox, Settings};
+use redivis_drop::sandbox::{Fault, RateLimit, Report, Sandbox, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -44,6 +44,8 @@ pub struct Plan {
     pub speed: Option<u64>,
     /// Whether the server lets a temporary upload be registered twice.
     pub lenient: bool,
+    /// How often the API may be asked; without, the server does not say, and the daemon asks once a second.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// The laboratory. Its server and its folders go with it.
@@ -76,6 +78,7 @@ impl Lab {
             upload_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             bytes_per_sec: plan.speed,
             lenient: plan.lenient,
+            rate_limit: plan.rate_limit,
             ..Settings::new(at("server"), TOKEN)
         };
         let sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();
@@ -275,6 +278,22 @@ settle = "100ms"
         let mut answer = String::new();
         server.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    }
+
+    /// What the API answers to a GET of an address below its own.
+    pub fn get(&self, path: &str) -> Value {
+        let address = self.sandbox.api_addr();
+        let mut server = TcpStream::connect(address).unwrap();
+        let path = path.trim_start_matches('/');
+        let request = format!(
+            "GET /api/v1/{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+        );
+        server.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        server.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(body).unwrap()
     }
 
     /// Somebody changes what the server holds, behind everyone's back: from now on there is one with other books.

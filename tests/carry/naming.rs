@@ -12,6 +12,7 @@ const BY_FILE_NAME: Plan = Plan {
     watch: "remote_name = \"{file_name}\"",
     speed: None,
     lenient: false,
+    rate_limit: None,
 };
 
 #[test]

@@ -19,6 +19,7 @@ const MAKES: Plan = Plan {
     watch: "create_next_version = true",
     speed: None,
     lenient: false,
+    rate_limit: None,
 };
 
 /// A second watch, with more lines of its own.

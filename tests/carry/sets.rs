@@ -12,6 +12,7 @@ const MARKED: Plan = Plan {
     watch: "release_on = { require_all = [\"RTAComplete.txt\", \"CopyComplete.txt\"] }",
     speed: None,
     lenient: false,
+    rate_limit: None,
 };
 
 fn held(lab: &Lab) -> u64 {

@@ -8,7 +8,7 @@ use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 
 use crate::judge::Verdict;
 use crate::process::each;
-use crate::scene::{Death, SIZES, SMALL_CHUNKS, Scene};
+use crate::scene::{Death, ROWS, SIZES, SMALL_CHUNKS, Scene};
 
 /// Longer than an ordinary run on any machine.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -16,13 +16,50 @@ const LONGEST: Duration = Duration::from_secs(30);
 #[test]
 fn killed_at_any_point_of_an_ordinary_run_everything_arrives_once() {
     let mut points = Point::ALL.to_vec();
-    points.retain(|point| !point.is_of_after_actions() && !point.is_of_next_versions());
+    points.retain(|point| {
+        let is_of_others = point.is_of_after_actions() || point.is_of_next_versions();
+        !is_of_others && !OF_ROWS.contains(point)
+    });
     each(points, |point| {
         let mut scene = ordinary();
         let died = scene.live(Death::At(point, 1), LONGEST, |_, _| {});
         assert!(died, "nothing passes {}", point.name());
         let ended = scene.finish();
         assert_eq!(ended, (Verdict::default(), false), "{}", point.name());
+    });
+}
+
+/// Points that are passed on the way of rows only.
+const OF_ROWS: [Point; 6] = [
+    Point::UploadsBefore,
+    Point::UploadsAnswered,
+    Point::ImportWritten,
+    Point::ImportCommitted,
+    Point::ListUploadsBefore,
+    Point::ListUploadsAnswered,
+];
+
+/// The same for files that are imported as rows: none of them twice.
+#[test]
+fn killed_at_any_point_around_an_import_every_file_is_imported_once() {
+    let around = [
+        Point::IntendWritten,
+        Point::IntendCommitted,
+        Point::RegisterWritten,
+        Point::RegisterCommitted,
+    ];
+    let points = OF_ROWS.into_iter().chain(around);
+    let cases = points.flat_map(|point| [1, 2].map(|passage| (point, passage)));
+    each(cases.collect(), |(point, passage)| {
+        let mut scene = Scene::new(&ROWS);
+        for (seed, size) in (1..).zip([1_000, 20_000, 400_000]) {
+            scene.drop_file(size, seed);
+        }
+        let died = scene.live(Death::At(point, passage), LONGEST, |_, _| {});
+        assert!(died || passage > 1, "nothing passes {}", point.name());
+        let ended = scene.finish();
+        let point = point.name();
+        assert_eq!(ended, (Verdict::default(), false), "{point}, {passage}");
     });
 }
 

@@ -23,6 +23,7 @@ pub const SMALL_CHUNKS: Plan = Plan {
     watch: "",
     speed: Some(2_500_000),
     lenient: true,
+    rate_limit: None,
 };
 
 /// Chunks that are more than the system's buffers take in, so that a kill breaks them.
@@ -31,6 +32,13 @@ pub const LARGE_CHUNKS: Plan = Plan {
     watch: "",
     speed: Some(40_000_000),
     lenient: false,
+    rate_limit: None,
+};
+
+/// Files that are imported. Their bytes are no rows, which an Avro file need not show to this server.
+pub const ROWS: Plan = Plan {
+    watch: "kind = \"tabular\"\n[watch.tabular]\ntype = \"avro\"",
+    ..SMALL_CHUNKS
 };
 
 /// Longer than a registration without an answer may still arrive.
@@ -243,7 +251,9 @@ impl Scene {
             if now != last {
                 (last, since) = (now, Instant::now());
             }
-            let patience = if since.elapsed() > NOTHING_HAPPENS && self.has_set_apart() {
+            let patience = if since.elapsed() > NOTHING_HAPPENS
+                && (self.has_set_apart() || self.is_importing())
+            {
                 SET_APART
             } else {
                 NOTHING_HAPPENS
@@ -259,6 +269,14 @@ impl Scene {
         let journal = Connection::open_with_flags(&self.lab.journal, only_read).unwrap();
         let suspects = "SELECT 1 FROM jobs WHERE crashes >= 3 AND finished_at IS NULL";
         journal.prepare(suspects).unwrap().exists([]).unwrap()
+    }
+
+    /// Whether the daemon will ask how far imports are, which it does in rounds.
+    fn is_importing(&self) -> bool {
+        let reader = Reader::open(&self.lab.journal).ok();
+        let counts = reader.and_then(|reader| reader.counts().ok());
+        let mut counts = counts.into_iter().flatten();
+        counts.any(|count| count.state == StateName::Importing)
     }
 
     /// Jobs that have not ended well; `None` while there is no journal.

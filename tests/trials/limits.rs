@@ -15,6 +15,7 @@ const SHORT_POLLS: Plan = Plan {
     watch: "poll_interval = \"200ms\"",
     speed: None,
     lenient: false,
+    rate_limit: None,
 };
 
 #[test]

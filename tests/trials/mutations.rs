@@ -53,6 +53,7 @@ const CHUNKS: Plan = Plan {
     watch: "rescan_interval = \"10s\"",
     speed: None,
     lenient: false,
+    rate_limit: None,
 };
 const CHUNKS_OF_LONG: Plan = Plan {
     transfer: "resumable_above = \"300 KiB\"\nchunk_size = \"256 KiB\"\nworkers = 16",

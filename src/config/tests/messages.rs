@@ -275,17 +275,6 @@ fn impossible_values_of_a_watch_are_refused_with_what_to_write_instead() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_and_its_default_is_not() {
-    let said = said_in_a_watch(r#"kind = "tabular""#);
-    assert!(said.contains("`kind`: not yet: "), "{said}");
-    assert!(
-        said.contains("\n  hint: remove the line, or write "),
-        "{said}"
-    );
-    let sections = said_in_a_watch("[watch.tabular]\ntype = \"delimited\"");
-    assert_eq!(
-        sections,
-        "config.toml:6:1: `tabular`: not yet: this version has no such section\n  hint: remove it"
-    );
     assert_eq!(
         said_before_a_watch(
             "[journal]\nkeep_finished = \"30d\"\n[status]\nlisten = \"127.0.0.1:7878\""
@@ -357,6 +346,70 @@ fn the_environment_overrides_the_endpoint_and_is_checked_too() {
          REDIVIS_API_ENDPOINT: \"http://redivis.com\" would send the token unencrypted\n  \
          hint: write https://; plain http is for this machine only (127.0.0.1, localhost)"
     );
+}
+
+#[test]
+fn the_options_of_an_import_are_checked_and_belong_to_watches_of_rows() {
+    let said_of_rows = |text: &str| said_in_a_watch(&format!("kind = \"tabular\"\n{text}"));
+    for (text, want) in [
+        (
+            "[watch.tabular]\ntype = \"delimted\"",
+            "8:8: `type`: \"delimted\" is none of the choices",
+        ),
+        (
+            "[watch.tabular]\ndelimeter = \";\"",
+            "8:1: unknown key `delimeter`",
+        ),
+        (
+            "[watch.tabular]\nhas_header_row = \"yes\"",
+            "8:18: `has_header_row`: expected true or false, found the text \"yes\"",
+        ),
+        (
+            "[watch.tabular]\ndelimiter = \"||\"",
+            "8:13: `delimiter`: \"||\" is not one character",
+        ),
+        (
+            "[watch.tabular]\nquote_character = \"\"",
+            "8:19: `quote_character`: \"\" is not one character",
+        ),
+        (
+            "[watch.tabular]\nquote_character = \";\"\ndelimiter = \";\"",
+            "9:13: `delimiter`: is the `quote_character` too",
+        ),
+        (
+            "[watch.tabular]\nnull_markers = [1]",
+            "8:17: `null_markers`: expected a text such as \"NA\", found the number 1",
+        ),
+        (
+            "tabular = 1",
+            "7:11: `tabular`: expected a section [watch.tabular], found the number 1",
+        ),
+    ] {
+        let said = said_of_rows(text);
+        assert_eq!(said.lines().next(), Some(&*format!("config.toml:{want}")));
+        assert!(said.contains("\n  hint: "), "{said}");
+    }
+    assert_eq!(
+        said_in_a_watch("[watch.tabular]\nhas_header_row = false"),
+        "config.toml:6:1: `tabular`: says how rows are read, and this watch carries files\n  \
+         hint: write kind = \"tabular\" above it, or remove the section"
+    );
+    assert!(read(&format!("{WATCH}tabular = {{}}")).is_ok());
+}
+
+#[test]
+fn a_table_is_of_one_kind() {
+    let watch = |name: &str, kind: &str| {
+        format!(
+            "[[watch]]\nname = {name:?}\npath = \"/{name}\"\ntable = \"a.b:next.c\"\nkind = {kind:?}\n"
+        )
+    };
+    assert_eq!(
+        said(&(watch("one", "files") + &watch("two", "tabular"))),
+        "config.toml:10:8: `kind`: \"tabular\" for the table a.b:next.c, which is \"files\" at 5:8\n  \
+         hint: a table lists files or has rows: give each kind a table of its own"
+    );
+    assert!(read(&(watch("one", "tabular") + &watch("two", "tabular"))).is_ok());
 }
 
 #[test]

@@ -24,6 +24,42 @@ fn the_shipped_file_holds_every_key_with_the_default_of_the_code() {
     assert_eq!(keys_of(SHIPPED), known.collect::<BTreeSet<_>>());
 }
 
+/// What is left to Redivis has no default that could stand there: the section is shown as a comment, whole.
+#[test]
+fn the_shipped_file_shows_the_options_of_an_import_and_they_are_right() {
+    let from = SHIPPED.find("#   [watch.tabular]").unwrap();
+    let shown = SHIPPED[from..]
+        .lines()
+        .map_while(|line| line.strip_prefix("#   "));
+    let shown: Vec<_> = shown.collect();
+    let config = WATCH.replacen("[[watch]]", "[[watch]]\nkind = \"tabular\"", 1);
+    let config = format!("{config}{}\n", shown.join("\n"));
+    let watch = read(&config)
+        .map_err(|problems| problems.to_string())
+        .unwrap();
+    let Tabular {
+        format,
+        has_header_row,
+        skip_bad_records,
+        has_quoted_newlines,
+        allow_jagged_rows,
+        quote_character,
+        escape_character,
+        delimiter,
+        null_markers,
+    } = watch.watches[0].tabular.clone();
+    assert!(format.is_some() && null_markers.is_some());
+    let truths = [
+        has_header_row,
+        skip_bad_records,
+        has_quoted_newlines,
+        allow_jagged_rows,
+    ];
+    assert!(truths.iter().all(Option::is_some));
+    let characters = [quote_character, escape_character, delimiter];
+    assert!(characters.iter().all(Option::is_some));
+}
+
 /// Every key of the file with its section; those of the root have the section "".
 fn keys_of(text: &str) -> BTreeSet<(&str, String)> {
     const SECTIONS: [&str; 6] = ["redivis", "journal", "transfer", "retry", "status", "watch"];

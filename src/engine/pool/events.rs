@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::Recorded;
-use super::super::batch::{self, Destination};
+use super::super::batch::{self, Destination, Outcome};
 use super::super::condition::Account;
 use super::super::next_version::{Looked, Verdict, Words};
 use super::super::register::Stored;
@@ -39,6 +39,7 @@ impl Pool {
             Event::Registered(table, outcome) => {
                 self.under_way.registering.remove(&table);
                 let outcome = outcome?;
+                self.expect_imports(&outcome);
                 self.store(outcome.kept);
                 self.stock.queued.extend(outcome.again);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
@@ -48,6 +49,7 @@ impl Pool {
             Event::Reconciled(outcome) => {
                 self.under_way.reconciling = false;
                 let outcome = outcome?;
+                self.expect_imports(&outcome);
                 self.store(outcome.onward);
                 self.stock.look_up(outcome.kept);
                 self.on_call(outcome.until, outcome.answered, outcome.trouble)
@@ -58,6 +60,16 @@ impl Pool {
                 self.under_way.comparing = false;
                 self.stock.queued.extend(outcome?.again);
                 Ok(())
+            }
+            Event::Polled(table, outcome) => {
+                let outcome = outcome?;
+                if outcome.destination.is_some() {
+                    self.rounds.refused(&table, Instant::now());
+                } else {
+                    self.rounds.answered(&table);
+                    self.expect_imports(&outcome);
+                }
+                self.on_call(None, outcome.answered, outcome.trouble).await
             }
             Event::Listed(table, outcome) => {
                 self.under_way.listing = false;
@@ -84,6 +96,13 @@ impl Pool {
                 let _ = tell.send(());
                 Ok(())
             }
+        }
+    }
+
+    /// Something is being imported: it is asked about in a while.
+    fn expect_imports(&mut self, outcome: &Outcome) {
+        if let Some(table) = &outcome.importing {
+            self.rounds.expect(table, Instant::now());
         }
     }
 

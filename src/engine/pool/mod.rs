@@ -18,6 +18,7 @@ use super::already::Acquaintance;
 use super::batch::Outcome;
 use super::condition::{Account, Condition};
 use super::destinations::Destinations;
+use super::imports::Rounds;
 use super::inquiries::Inquiries;
 use super::lot::Carried;
 use super::next_version::Looked;
@@ -69,6 +70,8 @@ enum Event {
     Compared(Recorded<Outcome>),
     Listed(String, Recorded<Outcome>),
     Looked(Recorded<Looked>),
+    /// How far the imports of a table are.
+    Polled(String, Recorded<Outcome>),
     /// A mistake in this program. What the step had in hand is free again after a restart.
     Panicked,
     Pulse(oneshot::Sender<()>),
@@ -85,6 +88,7 @@ struct Pool {
     pauses: Pauses,
     destinations: Destinations,
     inquiries: Inquiries,
+    rounds: Rounds,
     squeeze: Squeeze,
     rate: Rate,
     under_way: UnderWay,
@@ -142,6 +146,7 @@ impl Engine {
             pauses: Pauses::default(),
             destinations: Destinations::default(),
             inquiries: Inquiries::default(),
+            rounds: Rounds::default(),
             squeeze: Squeeze::new(config.transfer.workers, descriptors()),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
@@ -177,6 +182,9 @@ impl Pool {
         self.tables = Acquaintance::with(self.shared.journal.listed_tables().await?);
         let mut news = self.shared.journal.news();
         let mut happened = Vec::with_capacity(AT_ONCE);
+        for table in self.shared.journal.importing_tables().await? {
+            self.rounds.expect(&table, Instant::now());
+        }
         loop {
             for event in happened.drain(..) {
                 self.on_event(event).await?;
@@ -292,6 +300,7 @@ impl Pool {
             .ends()
             .chain(self.destinations.ends())
             .chain(self.inquiries.ends())
+            .chain(self.rounds.ends())
             .chain(company)
             .chain(rate)
             .filter(|at| *at > began)

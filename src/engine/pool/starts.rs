@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Event, Pool};
 use crate::engine::already::{self, Next, Ways};
 use crate::engine::plan::{self, Step};
+use crate::engine::register::Stored;
 use crate::engine::stock::{self, Stock};
-use crate::engine::{Recorded, batch, compare, lot, next_version, reconcile, register, reserve};
-use crate::job::{Job, WatchName};
+use crate::engine::{
+    Recorded, batch, compare, imports, lot, next_version, reconcile, register, reserve,
+};
+use crate::job::{Job, Kind, ParkReason, WatchName};
 use crate::journal::{Last, Queue};
 use crate::redivis::BATCH_LIMIT;
 
@@ -37,6 +40,7 @@ impl Pool {
         self.start_reserving();
         self.start_reconciling();
         self.start_registering();
+        self.start_polling();
         self.keep_what_cannot_be_registered().await?;
         self.start_transfers(stop).await?;
         match self.rate.new_reading(Instant::now(), self.shared.sent()) {
@@ -59,6 +63,7 @@ impl Pool {
             stock.queued.lacks(watch) && stock.to_compare(watch) + unmet < MOST_STORED
         };
         let queued = self.claim_from(Queue::Queued, lacks).await?;
+        let queued = self.without_empty_tables(queued).await?;
         self.sort_new(queued).await
     }
 
@@ -125,6 +130,15 @@ impl Pool {
         Ok(())
     }
 
+    /// Nothing can be imported from a file without a byte: it is parked before anything is sent.
+    async fn without_empty_tables(&self, jobs: Vec<Job>) -> Recorded<Vec<Job>> {
+        let is_empty = |job: &Job| job.kind == Kind::Tabular && job.seen.size == 0;
+        let (empty, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_empty);
+        let why = "the file has no bytes, and so no rows to import; nothing was sent";
+        batch::park(&self.shared, empty, ParkReason::EmptyFile, why).await?;
+        Ok(others)
+    }
+
     /// Takes jobs of each watch that may have more and for which they are `wanted`.
     async fn claim_from(
         &mut self,
@@ -168,6 +182,7 @@ impl Pool {
                 Step::Transfer => self.stock.make_ready([job]),
                 Step::Register => self.store([job]),
                 Step::Reconcile => self.stock.look_up([job]),
+                Step::Await => self.rounds.expect(&job.table, Instant::now()),
                 Step::Rest => {}
             }
         }
@@ -251,8 +266,14 @@ impl Pool {
             self.destinations.asked(&first.table, now);
             self.under_way.reconciling = true;
             self.pauses.called();
-            let step = reconcile::reconcile(self.shared.clone(), batch, self.api_delay());
-            self.start(async { Event::Reconciled(step.await) });
+            let (shared, delay) = (self.shared.clone(), self.api_delay());
+            if first.kind == Kind::Tabular {
+                let step = imports::look_up(shared, batch, delay);
+                self.start(async { Event::Reconciled(step.await) });
+            } else {
+                let step = reconcile::reconcile(shared, batch, delay);
+                self.start(async { Event::Reconciled(step.await) });
+            }
         }
     }
 
@@ -269,8 +290,28 @@ impl Pool {
             self.destinations.asked(&table, now);
             self.under_way.registering.insert(table.clone());
             self.pauses.called();
-            let step = register::register(self.shared.clone(), batch, self.api_delay());
-            self.start(async move { Event::Registered(table, step.await) });
+            let (shared, delay) = (self.shared.clone(), self.api_delay());
+            let of_rows = |stored: &Stored| stored.job.kind == Kind::Tabular;
+            if batch.first().is_some_and(of_rows) {
+                let step = imports::register(shared, batch, delay);
+                self.start(async move { Event::Registered(table, step.await) });
+            } else {
+                let step = register::register(shared, batch, delay);
+                self.start(async move { Event::Registered(table, step.await) });
+            }
+        }
+    }
+
+    /// A table that takes nothing now still tells how far its imports are.
+    fn start_polling(&mut self) {
+        let now = Instant::now();
+        while self.pauses.may_call(now) {
+            let Some(table) = self.rounds.next(now) else {
+                return;
+            };
+            self.pauses.called();
+            let step = imports::poll(self.shared.clone(), table.clone());
+            self.start(async move { Event::Polled(table, step.await) });
         }
     }
 

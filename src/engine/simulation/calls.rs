@@ -11,8 +11,8 @@ use super::server::{Row, Server};
 use crate::engine::remote::{Called, Remote};
 use crate::job::{ByteOffset, Md5, RemoteId, SessionUrl, TempUploadId, TempUrl};
 use crate::redivis::{
-    Bearer, DatasetInfo, RegisteredFile, Registration, RemoteFile, Reply, TempUpload,
-    TempUploadRequest, UploadBody,
+    ApiError, Bearer, DatasetInfo, Import, NewUpload, RegisteredFile, Registration, RemoteFile,
+    Reply, TempUpload, TempUploadRequest, Upload, UploadBody, UploadPage,
 };
 
 fn registered(row: Row) -> RegisteredFile {
@@ -31,6 +31,20 @@ fn listed(row: Row) -> RemoteFile {
         size: row.size,
         md5: Md5(row.md5),
         added_at: Timestamp::from_millisecond(row.added_at).ok(),
+    }
+}
+
+/// From the request to the last row.
+const IMPORT_TAKES_MS: i64 = 30_000;
+
+fn uploaded(row: Row, import: Import) -> Upload {
+    Upload {
+        uri: RemoteId::new(row.id),
+        name: row.name,
+        import,
+        size: Some(row.size),
+        md5: Some(Md5(row.md5)),
+        rows: None,
     }
 }
 
@@ -95,6 +109,52 @@ impl Remote for Far {
             let rows = self.call(format!("list {table}"), work).await?;
             let rows = rows.into_iter().filter(|row| wanted(&row.name));
             Ok(rows.map(listed).collect())
+        })
+    }
+
+    fn create_upload<'a>(&'a self, table: &'a str, upload: &'a NewUpload) -> Called<'a, Upload> {
+        let files: Vec<_> = number(upload.temp.as_str())
+            .map(|temp| (upload.name.clone(), temp))
+            .into_iter()
+            .collect();
+        let what = format!("take in {table} {files:?}");
+        let of = table.to_owned();
+        Box::pin(async move {
+            let work = move |server: &mut Server, now| server.register(&of, &files, now);
+            let rows = self.call(what, work).await?;
+            let row = rows.into_iter().next();
+            let nonsense = || ApiError::Nonsense {
+                what: "no row".into(),
+            };
+            Ok(uploaded(row.ok_or_else(nonsense)?, Import::UnderWay))
+        })
+    }
+
+    fn list_uploads<'a>(
+        &'a self,
+        table: &'a str,
+        _after: Option<&'a str>,
+    ) -> Called<'a, UploadPage> {
+        let of = table.to_owned();
+        Box::pin(async move {
+            let work = move |server: &mut Server, now| {
+                let done = |row: &Row| row.added_at + IMPORT_TAKES_MS <= now;
+                let rows = server.list(&of, now).into_iter();
+                let uploads = rows.map(|row| {
+                    let import = if done(&row) {
+                        Import::Completed
+                    } else {
+                        Import::UnderWay
+                    };
+                    uploaded(row, import)
+                });
+                Ok(uploads.collect())
+            };
+            let uploads = self.call(format!("list uploads {table}"), work).await?;
+            Ok(UploadPage {
+                uploads,
+                next: None,
+            })
         })
     }
 

@@ -107,6 +107,7 @@ impl Machine {
         let watches = watches.map(|watch| Configured {
             path: watch.path.clone(),
             table: watch.table.clone(),
+            kind: watch.kind,
             naming: Naming {
                 template: watch.remote_name.clone(),
                 watch: watch.name.clone(),

@@ -15,7 +15,7 @@ use super::server::{Habits, QUANTUM, Server};
 use super::user::Users;
 use super::world::{Step, World};
 use crate::config::{Config, Environment, NextVersion, Watch};
-use crate::job::{State, WatchName};
+use crate::job::{Kind, State, WatchName};
 use crate::journal::Journal;
 
 /// What became of a world.
@@ -106,7 +106,11 @@ pub(super) fn folder() -> tempfile::TempDir {
 
 pub(super) fn machine(chance: &mut Chance, folder: &Path) -> Machine {
     let tables = chance.between(1, 2);
-    let tables: Vec<_> = (0..tables).map(|n| format!("lab.data:next.t{n}")).collect();
+    // the second one is of rows
+    let tables: Vec<_> = ["lab.data:next.t0".to_owned(), ROWS.to_owned()]
+        .into_iter()
+        .take(usize::try_from(tables).unwrap())
+        .collect();
     let mut server = Server::new(habits(chance), tables.clone());
     let weather = Weather::some(chance);
     let watches = chance.between(1, 2);
@@ -141,6 +145,9 @@ fn habits(chance: &mut Chance) -> Habits {
     }
 }
 
+/// The table that imports what it is given.
+pub(super) const ROWS: &str = "lab.data:next.rows";
+
 fn config(chance: &mut Chance, folder: &Path, tables: &[String], watches: usize) -> Config {
     let mut config = defaults().clone();
     config.transfer.workers = usize::try_from(chance.between(1, 4)).unwrap();
@@ -157,6 +164,11 @@ fn config(chance: &mut Chance, folder: &Path, tables: &[String], watches: usize)
                 NextVersion::Made
             } else {
                 NextVersion::ByHand
+            },
+            kind: if tables[n % tables.len()] == ROWS {
+                Kind::Tabular
+            } else {
+                Kind::Files
             },
             ..watch.clone()
         })

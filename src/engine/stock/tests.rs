@@ -1,7 +1,7 @@
 //! What is taken up when, and with what.
 
 use super::*;
-use crate::job::{Fingerprint, JobId, State, Sums, Troubles};
+use crate::job::{Fingerprint, JobId, Kind, State, Sums, Troubles};
 
 fn w() -> WatchName {
     WatchName::new("w")
@@ -14,6 +14,7 @@ pub(in crate::engine) fn job(id: i64, table: &str, name: &str, size: u64) -> Job
         path: name.into(),
         remote_name: name.into(),
         table: table.into(),
+        kind: Kind::Files,
         seen: Fingerprint {
             dev: 0,
             ino: 0,

@@ -36,6 +36,7 @@ fn every_state() -> Vec<State> {
     let uploading = reserved.clone().open_session(progress()).unwrap();
     let uploaded = uploading.clone().complete(sums).unwrap();
     let registering = uploaded.clone().intend(at).unwrap();
+    let importing = registering.clone().import(RemoteId::new("r")).unwrap();
     let registered = registering.clone().register(RemoteId::new("r")).unwrap();
     let done = registered.clone().finish().unwrap();
     let parked = State::Queued.park(ParkReason::Refused).unwrap();
@@ -47,6 +48,7 @@ fn every_state() -> Vec<State> {
         uploading,
         uploaded,
         registering,
+        importing,
         registered,
         done,
         parked,
@@ -58,7 +60,7 @@ fn every_state() -> Vec<State> {
 #[test]
 fn only_the_documented_moves_are_legal() {
     type Move = fn(State) -> Moved;
-    let moves: [(&str, Move, &[&str]); 13] = [
+    let moves: [(&str, Move, &[&str]); 14] = [
         (
             "reserve",
             |s| s.reserve(reservation()),
@@ -99,7 +101,12 @@ fn only_the_documented_moves_are_legal() {
         (
             "register",
             |s| s.register(RemoteId::new("r")),
-            &["registering→registered"],
+            &["registering→registered", "importing→registered"],
+        ),
+        (
+            "import",
+            |s| s.import(RemoteId::new("r")),
+            &["registering→importing"],
         ),
         (
             "recognise",

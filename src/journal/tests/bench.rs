@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::super::*;
-use crate::job::{Fingerprint, Job, Naming, Sighting, StateName, Template, WatchName};
+use crate::job::{Fingerprint, Job, Kind, Naming, Sighting, StateName, Template, WatchName};
 
 pub struct Bench {
     pub _folder: tempfile::TempDir,
@@ -98,6 +98,7 @@ pub fn configured(path: &str, table: &str) -> Configured {
     Configured {
         path: path.into(),
         table: table.into(),
+        kind: Kind::Files,
         naming: Naming {
             template: Template::default(),
             watch: watch(),

@@ -109,6 +109,33 @@ fn what_was_parked_for_crashes_is_tried_again_alone_after_an_orderly_stop_only()
     assert!(parked(&bench), "one more crash is enough");
 }
 
+/// Each try leaves an upload that failed in the table.
+#[test]
+fn an_import_that_failed_is_tried_again_after_an_orderly_stop_only() {
+    let (mut bench, _) = with_files(2);
+    let begun = begin(&bench, 0);
+    let job = claim_all(&bench, begun).remove(0);
+    let entry = Entry {
+        from: job.state.name(),
+        job: Job {
+            state: State::Parked(ParkReason::ImportFailed, None),
+            ..job
+        },
+        hold: Hold::Keep,
+        error: None,
+        note: String::new(),
+    };
+    assert!(block(bench.journal().record(entry, begun)).unwrap());
+    // the other one is still in hand
+    bench.reopen();
+    begin(&bench, 1);
+    assert_eq!(bench.jobs()[0].state.name(), StateName::Parked);
+    block(bench.journal().close());
+    bench.reopen();
+    begin(&bench, 2);
+    assert_eq!(bench.jobs()[0].state.name(), StateName::Queued);
+}
+
 #[test]
 fn nobody_is_charged_with_an_orderly_stop() {
     let (mut bench, _) = with_files(2);

@@ -1,7 +1,7 @@
 //! Two files that would share a name in a table.
 
 use super::*;
-use crate::job::{Field, Piece};
+use crate::job::{Field, Kind, Piece};
 
 const TABLE: &str = "lab.data.raw";
 
@@ -29,6 +29,7 @@ fn named(of: &str, template: Template) -> Configured {
     Configured {
         path: PathBuf::from("/").join(of),
         table: TABLE.into(),
+        kind: Kind::Files,
         naming: Naming {
             template,
             watch: WatchName::new(of),

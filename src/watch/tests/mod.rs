@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use super::folder::Pace;
 use super::{Health, Ledger, Missing, Phase, Watching, spawn_with};
 use crate::config::{
-    AfterUpload, Backend, Emptied, Existing, Kind, NextVersion, OnConflict, Watch,
+    AfterUpload, Backend, Emptied, Existing, Kind, NextVersion, OnConflict, Tabular, Watch,
 };
 use crate::job::{Fingerprint, Sighting, Template, WatchName};
 
@@ -127,6 +127,7 @@ fn settings(root: &Path) -> Watch {
         path: root.to_path_buf(),
         table: "o.d.t".into(),
         kind: Kind::Files,
+        tabular: Tabular::default(),
         recursive: true,
         include: vec!["**".into()],
         exclude: vec!["**/*.tmp".into(), "**/.*".into()],

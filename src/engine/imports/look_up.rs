@@ -1,0 +1,83 @@
+//! A file whose taking-in got no answer: the table's list of uploads is asked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::begin::take_in;
+use super::same::{Content, content};
+use crate::engine::batch::Outcome;
+use crate::engine::reconcile::{cannot_arrive, not_listed, unlisted};
+use crate::engine::{Recorded, Shared};
+use crate::job::{Job, RemoteId};
+use crate::redivis::{Upload, is_numbered};
+
+/// Looks jobs of one table up in its list: what stands there with our size and md5, under our name or under one
+/// that Redivis made of it, is adopted. An import that has failed brought no rows and does not count.
+/// What may stand there but is not told well enough is looked up again, never sent again.
+pub(in crate::engine) async fn look_up(
+    shared: Arc<Shared>,
+    jobs: Vec<Job>,
+    delay: Duration,
+) -> Recorded<Outcome> {
+    let Some(table) = jobs.first().map(|job| job.table.clone()) else {
+        return Ok(Outcome::default());
+    };
+    let asked = shared.moment().awake;
+    let sums: HashSet<_> = jobs.iter().map(|job| job.state.md5()).collect();
+    let wanted =
+        |upload: &Upload| upload.lives() && (upload.md5.is_none() || sums.contains(&upload.md5));
+    let listed = match super::list(&shared, &table, wanted).await {
+        Ok(listed) => listed,
+        Err(error) => return unlisted(&shared, jobs, &error, delay).await,
+    };
+    let mut by_sum: HashMap<_, Vec<Upload>> = HashMap::new();
+    for upload in listed {
+        by_sum.entry(upload.md5).or_default().push(upload);
+    }
+    let rows = |sum| by_sum.get(&sum).map_or(&[][..], Vec::as_slice);
+    let mut given: HashSet<RemoteId> = HashSet::new();
+    let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for mut job in jobs {
+        if let Some(upload) = ours(&shared, &job, rows(job.state.md5()), &given).await? {
+            given.insert(upload.uri.clone());
+            found.push((job, upload));
+        } else if rows(None)
+            .iter()
+            .any(|upload| upload.goes_by(&job.remote_name))
+        {
+            open.push(job);
+        } else if cannot_arrive(&mut job, asked.as_ref()) {
+            absent.push(job);
+        } else {
+            open.push(job);
+        }
+    }
+    let mut outcome = not_listed(&shared, absent, open).await?;
+    take_in(&shared, found, &mut outcome).await?;
+    Ok(outcome)
+}
+
+/// The upload that is this job's: of our name before one with a number, and none that is another job's.
+async fn ours(
+    shared: &Shared,
+    job: &Job,
+    rows: &[Upload],
+    given: &HashSet<RemoteId>,
+) -> Recorded<Option<Upload>> {
+    let is_ours =
+        |upload: &&Upload| content(job, upload) == Content::Ours && !given.contains(&upload.uri);
+    let same = |upload: &&Upload| upload.name == job.remote_name;
+    if let Some(upload) = rows.iter().filter(is_ours).find(same) {
+        return Ok(Some(upload.clone()));
+    }
+    let numbered = |upload: &&Upload| is_numbered(&upload.name, &job.remote_name);
+    for upload in rows.iter().filter(is_ours).filter(numbered) {
+        let journal = &shared.journal;
+        let name = &upload.name;
+        if !journal.is_name_of_another(&job.table, name, job.id).await? {
+            return Ok(Some(upload.clone()));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,124 @@
+//! How far the imports of a table are: one list for all of them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::begin::differs;
+use super::same::{Content, content};
+use crate::engine::batch::{self, Destination, Outcome, Trouble};
+use crate::engine::patience::Concerns;
+use crate::engine::register::adopt;
+use crate::engine::worker::signed;
+use crate::engine::{Recorded, Shared};
+use crate::job::{Job, ParkReason, RemoteId};
+use crate::redivis::{Import, Upload};
+
+/// Imports that are asked about in one round, the oldest first. They all come out of one list.
+const MOST: usize = 20_000;
+
+/// An upload that the list does not have for so long is gone.
+const GONE_AFTER: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// Asks for the list and records what has ended. [`Outcome::importing`]: something is left to ask about.
+pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recorded<Outcome> {
+    let mut outcome = Outcome::default();
+    let jobs = shared.journal.importing(&table, MOST).await?;
+    if jobs.is_empty() {
+        return Ok(outcome);
+    }
+    let uris: HashSet<&RemoteId> = jobs
+        .iter()
+        .filter_map(|job| job.state.remote_id())
+        .collect();
+    let listed = super::list(&shared, &table, |upload| uris.contains(&upload.uri)).await;
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            outcome.importing = Some(table.clone());
+            outcome.trouble = Trouble::of(&error);
+            outcome.answered = outcome.trouble.is_none();
+            if outcome.answered {
+                tracing::warn!(table, %error, "Redivis does not tell how far the imports are");
+                outcome.destination = Some(Destination::Refuses(table, error.to_string()));
+            }
+            return Ok(outcome);
+        }
+    };
+    outcome.answered = true;
+    let mut rows: HashMap<RemoteId, Upload> = listed
+        .into_iter()
+        .map(|upload| (upload.uri.clone(), upload))
+        .collect();
+    let (mut done, mut absent, mut open) = (Vec::new(), Vec::new(), jobs.len());
+    for job in jobs {
+        let upload = job.state.remote_id().and_then(|uri| rows.remove(uri));
+        let Some(upload) = upload else {
+            absent.push(job);
+            continue;
+        };
+        match &upload.import {
+            Import::UnderWay => continue,
+            Import::Failed(why) => {
+                batch::park(&shared, vec![job], ParkReason::ImportFailed, why).await?;
+            }
+            Import::Completed => match content(&job, &upload) {
+                Content::Ours if upload.rows == Some(0) => no_rows(&shared, job, &upload).await?,
+                Content::Ours => done.push((job, upload.uri)),
+                Content::Other => differs(&shared, job, &upload).await?,
+                Content::Untold => not_proven(&shared, job, &upload).await?,
+            },
+        }
+        open -= 1;
+    }
+    adopt(&shared, done).await?;
+    open -= missing(&shared, absent).await?;
+    outcome.importing = (open > 0).then_some(table);
+    Ok(outcome)
+}
+
+/// All went well, and the table has not one row more.
+async fn no_rows(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
+    let why = format!(
+        "Redivis has imported it as {:?} and found no rows: perhaps it is a header alone. The local file was kept. \
+         If there should be rows, look at has_header_row and delimiter in [watch.tabular], delete that upload in the \
+         table, and drop the file again",
+        upload.name
+    );
+    batch::park(shared, vec![job], ParkReason::NoRows, &why).await
+}
+
+/// The rows are there, and may be ours.
+async fn not_proven(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
+    let untold = match (upload.size, upload.md5) {
+        (None, None) => "size and md5",
+        (None, _) => "size",
+        _ => "md5",
+    };
+    let why = format!(
+        "Redivis has imported it as {:?}, but its list of uploads does not tell the {untold}, so nothing proves that \
+         the rows are those of this file. The local file was kept, and is not sent again. Look at that upload in the \
+         table: if it is right, nothing remains to be done; if not, delete it there and drop the file again",
+        upload.name
+    );
+    batch::park(shared, vec![job], ParkReason::NotProven, &why).await
+}
+
+/// Uploads that the list does not have: it may lag behind, for a while. Returns how many are given up.
+async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
+    let now = shared.now();
+    let is_gone = |job: &Job| {
+        let since = job.failing_since;
+        since.is_some_and(|since| now.duration_since(since) > signed(GONE_AFTER))
+    };
+    let (gone, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_gone);
+    // said once, not in every round
+    let late = late.into_iter().filter(|job| job.failing_since.is_none());
+    let why = "the table's list of uploads does not have it, although Redivis has taken it in";
+    let wait = std::time::Duration::ZERO;
+    batch::give_back(shared, late.collect(), why, wait, Concerns::These).await?;
+    let given_up = gone.len();
+    let why = "the table's list of uploads does not have it any more: somebody may have deleted it; \
+               restart or reload to send it again";
+    batch::park(shared, gone, ParkReason::ImportFailed, why).await?;
+    Ok(given_up)
+}
