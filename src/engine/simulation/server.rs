@@ -100,7 +100,8 @@ struct Session {
     most: u64,
     complete: bool,
     gone: bool,
-    damaged: bool,
+    /// Where bytes are not those that were sent.
+    damaged_at: Vec<usize>,
     /// Says 308 until then, although it has every byte.
     finalizing_until: i64,
 }
@@ -313,7 +314,7 @@ impl Server {
             most: 0,
             complete: false,
             gone: false,
-            damaged: false,
+            damaged_at: Vec::new(),
             finalizing_until: 0,
         });
         Said {
@@ -360,7 +361,7 @@ impl Server {
         }
         if storing == Storing::Damaged {
             new[0] ^= 1;
-            open.damaged = true;
+            open.damaged_at.push(open.bytes.len());
         }
         open.bytes.extend(new);
         open.most = open.most.max(open.bytes.len() as u64);
@@ -389,7 +390,7 @@ impl Server {
         if held == open.size && may_end && (open.complete || open.finalizing_until <= now) {
             let temp = open.temp;
             if !std::mem::replace(&mut open.complete, true) {
-                let (bytes, damaged) = (open.bytes.clone(), open.damaged);
+                let (bytes, damaged) = (open.bytes.clone(), !open.damaged_at.is_empty());
                 return self.store(temp, &bytes, damaged);
             }
             return self.stored(temp);
@@ -443,7 +444,10 @@ impl Server {
     pub fn rewind(&mut self, session: usize) {
         if let Some(open) = self.sessions.get_mut(session).filter(|open| !open.complete) {
             let kept = (open.bytes.len() as u64 / 2) / QUANTUM * QUANTUM;
-            open.bytes.truncate(usize::try_from(kept).unwrap());
+            let kept = usize::try_from(kept).unwrap();
+            open.bytes.truncate(kept);
+            // what is sent again may come through well
+            open.damaged_at.retain(|at| *at < kept);
         }
     }
 
