@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use crate::job::WatchName;
 
+use super::accounts::{HOME, account_name};
 use super::quantity::time_text;
 use super::release::release;
 use super::section::Section;
@@ -25,6 +26,8 @@ pub(super) struct Found {
     pub(super) watch: Option<Watch>,
     pub(super) name: Option<WatchName>,
     pub(super) name_byte: usize,
+    pub(super) account: Option<String>,
+    pub(super) account_byte: usize,
     pub(super) path: Option<PathBuf>,
     pub(super) path_byte: usize,
     pub(super) move_to: Option<PathBuf>,
@@ -40,6 +43,7 @@ pub(super) fn watch(mut section: Section) -> Found {
         "/data/drop/sequencer-1",
         text("/data/drop/sequencer-1", absolute),
     );
+    let account = account(&mut section);
     let table = section.need(
         "table",
         "my_lab.sequencing:next.raw_reads",
@@ -88,6 +92,8 @@ pub(super) fn watch(mut section: Section) -> Found {
     let found = Found {
         name: name.clone(),
         name_byte: section.byte_of("name"),
+        account: account.clone(),
+        account_byte: section.byte_of("account"),
         path: path.clone(),
         path_byte: section.byte_of("path"),
         move_to: match &after_upload {
@@ -102,6 +108,7 @@ pub(super) fn watch(mut section: Section) -> Found {
             .map(|((name, path), table)| Watch {
                 name,
                 path,
+                account: account.unwrap_or_else(|| HOME.to_owned()),
                 table,
                 kind,
                 recursive,
@@ -125,6 +132,11 @@ pub(super) fn watch(mut section: Section) -> Found {
     };
     section.finish();
     found
+}
+
+/// `account`: that there is one of this name is found out later.
+fn account(section: &mut Section) -> Option<String> {
+    section.get("account", text("eu", account_name))
 }
 
 fn on_conflict(section: &mut Section) -> OnConflict {

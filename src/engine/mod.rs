@@ -25,6 +25,7 @@ mod lanes;
 mod leave;
 mod limiter;
 mod lot;
+mod machine;
 mod md5;
 mod patience;
 mod pauses;
@@ -68,6 +69,7 @@ use remote::Remote;
 use surroundings::Surroundings;
 
 pub use condition::{Account, Condition};
+pub use machine::Machine;
 pub use pool::{Engine, Pulse};
 pub use retry::delay as retry_delay;
 pub use surroundings::this_moment;
@@ -78,12 +80,14 @@ pub type Credential = Arc<dyn Fn() -> Result<Bearer, String> + Send + Sync>;
 /// What all steps share.
 struct Shared {
     journal: Journal,
+    /// Its name.
+    account: String,
     client: Arc<dyn Remote>,
     credential: Credential,
     surroundings: Surroundings,
     transfer: Transfer,
     retry: Retry,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     folders: HashMap<WatchName, Folder>,
     /// Bytes handed to the network since the start.
     sent: AtomicU64,
@@ -145,6 +149,7 @@ impl Shared {
         client: Arc<dyn Remote>,
         credential: Credential,
         surroundings: Surroundings,
+        machine: &Machine,
     ) -> Self {
         let folders = config.watches.iter().map(|watch| {
             let folder = Folder {
@@ -158,12 +163,13 @@ impl Shared {
         });
         Self {
             journal,
+            account: config.redivis.name.clone(),
             client,
             credential,
             surroundings,
             transfer: config.transfer.clone(),
             retry: config.retry,
-            limiter: Limiter::new(config.transfer.bandwidth.clone()),
+            limiter: machine.limiter.clone(),
             folders: folders.collect(),
             sent: AtomicU64::new(0),
             streams: Arc::new(()),

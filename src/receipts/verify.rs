@@ -53,19 +53,23 @@ struct Said {
     md5: Option<Md5>,
 }
 
-/// Asks each table once, and tells what is not as it should be.
+/// Asks each table once, by the client that it is asked with, and tells what is not as it should be.
 ///
 /// What is kept of a table at a time is its names, not its receipts: there may be millions.
-pub async fn verify(
+pub async fn verify<E>(
     reader: &Reader,
-    client: &Client,
+    client_of: impl Fn(&str) -> Result<Option<Client>, E>,
     filter: &ReceiptFilter,
     mut tell: impl FnMut(Finding),
-) -> Result<Tally, VerifyError> {
+) -> Result<Tally, E>
+where
+    E: From<VerifyError> + From<JournalError>,
+{
     let mut tally = Tally::default();
     for (table, kind) in reader.receipt_tables(filter)? {
         let filter = ReceiptFilter {
             table: Some(table.clone()),
+            is_whole: true,
             kind: Some(kind.clone()),
             ..filter.clone()
         };
@@ -88,13 +92,19 @@ pub async fn verify(
             tell(Finding::NoTable(table, receipts, why));
             continue;
         }
-        let listed = match list(client, &table, &said).await {
+        let Some(client) = client_of(&table)? else {
+            tally.wrong += receipts;
+            let why = "no account of the configuration goes there".to_owned();
+            tell(Finding::NoTable(table, receipts, why));
+            continue;
+        };
+        let listed = match list(&client, &table, &said).await {
             Err(error @ ApiError::Refused { .. }) => {
                 tally.wrong += receipts;
                 tell(Finding::NoTable(table, receipts, error.to_string()));
                 continue;
             }
-            listed => listed?,
+            listed => listed.map_err(VerifyError::from)?,
         };
         let wrong = compare(&said, listed);
         let sound = said.values().filter(|said| !wrong.contains_key(&said.job));

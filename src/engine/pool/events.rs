@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::Recorded;
 use super::super::batch::{self, Destination};
 use super::super::condition::Account;
 use super::super::register::Stored;
 use super::super::worker::{Left, Trouble};
+use super::super::{Recorded, Shared};
 use super::{Event, Pool};
 use crate::job::Job;
 use crate::journal::JournalError;
@@ -31,6 +31,7 @@ impl Pool {
                 self.pauses.upload_ended();
                 for (taken, left) in carried {
                     self.under_way.transferring -= taken;
+                    self.seat.give(taken);
                     self.on_transferred(left?);
                 }
                 Ok(())
@@ -98,7 +99,7 @@ impl Pool {
                 match trouble {
                     Trouble::UploadServer(why, wanted) => self.on_upload_trouble(why, wanted),
                     Trouble::Machine => {
-                        if self.squeeze.squeeze(Instant::now()) {
+                        if self.seat.squeeze(Instant::now()) {
                             tracing::warn!("out of descriptors or memory: fewer files at once");
                         }
                     }
@@ -157,7 +158,12 @@ impl Pool {
                 });
             }
             Some(batch::Trouble::Auth(why)) => {
-                tracing::error!(why, "the account is paused: uploads wait, nothing is lost");
+                let account = &self.shared.account;
+                tracing::error!(
+                    account,
+                    why,
+                    "the account is paused: its uploads wait, nothing is lost"
+                );
                 self.pauses.pause_account(Instant::now());
                 self.note(|condition| condition.account = Account::Paused(why));
             }
@@ -172,7 +178,14 @@ impl Pool {
                 }
                 let failures = self.condition.borrow().api_failures;
                 let delay = self.pause(failures).max(wanted.unwrap_or_default());
-                tracing::warn!(why, ?delay, failures, "no calls to Redivis for a while");
+                let account = &self.shared.account;
+                tracing::warn!(
+                    account,
+                    why,
+                    ?delay,
+                    failures,
+                    "no calls to Redivis for a while"
+                );
                 self.pauses.pause_api(now + delay);
             }
         }
@@ -210,6 +223,9 @@ impl Pool {
         }
         let closed_tables = self.destinations.closed();
         self.note(|condition| condition.closed_tables = closed_tables);
-        self.shared.journal.report_table(table, closed).await
+        let Shared {
+            journal, account, ..
+        } = &*self.shared;
+        journal.report_table(account, table, closed).await
     }
 }
