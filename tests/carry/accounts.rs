@@ -55,15 +55,15 @@ impl Two {
             ..Plan::default()
         };
         self.lab.configure(&plan, &self.lab.endpoint());
-        let mut text = fs::read_to_string(&self.lab.config).unwrap();
-        text += &format!(
+        let text = fs::read_to_string(&self.lab.config).unwrap();
+        let further = format!(
             "[[watch]]\nname = \"eu\"\naccount = {account:?}\npath = \"{}\"\ntable = \"{TABLE}\"\nsettle = \"100ms\"\n\
              [account.eu]\nendpoint = \"{}\"\ntoken_file = \"{}\"\n{more}",
             self.eu_folder.display(),
             self.eu.endpoint(),
             self.eu_token.display(),
         );
-        fs::write(&self.lab.config, text).unwrap();
+        fs::write(&self.lab.config, text + &further).unwrap();
     }
 
     fn write_eu_token(&self, token: &str) {
