@@ -52,6 +52,12 @@ impl Failure {
         }
     }
 
+    /// Says which account it is about.
+    pub fn of_account(self, name: &str) -> Self {
+        let text = format!("account {name}: {}", self.text);
+        Self { text, ..self }
+    }
+
     /// Says it on stderr. If nobody can hear it, the exit code remains.
     pub fn tell(&self) {
         let mut stderr = io::stderr().lock();

@@ -12,8 +12,8 @@ use super::check::{self, say};
 use super::error::{Exit, Failure};
 use super::jobs::read_md5;
 use super::{runtime, text};
-use crate::config::{Config, Environment};
-use crate::job::printable;
+use crate::config::{Config, Environment, Redivis};
+use crate::job::{address, printable};
 use crate::journal::{Reader, Receipt, ReceiptFilter};
 use crate::receipts::{Answer, Finding, VerifyError, safe_to_delete, verify};
 use crate::status::ReceiptReport;
@@ -132,19 +132,18 @@ fn hold_against_tables(
     reader: &Reader,
     filter: &ReceiptFilter,
 ) -> Result<Exit, Failure> {
-    let client = check::client(config, env)?;
     let mut said = Ok(());
     let tell = |finding| {
         if said.is_ok() {
             said = say(&finding_text(&finding));
         }
     };
-    let tally = runtime()?
-        .block_on(verify(reader, &client, filter, tell))
-        .map_err(|error| match error {
-            VerifyError::Journal(error) => error.into(),
-            VerifyError::Api(error) => Failure::new(check::exit(&error), error.to_string()),
-        })?;
+    let client_of = |table: &str| {
+        let account = account_of(config, table);
+        let client = |account| check::client(account, env);
+        account.map(client).transpose()
+    };
+    let tally = runtime()?.block_on(verify(reader, client_of, filter, tell))?;
     said?;
     let [there, by_size, replaced, wrong] =
         [tally.there, tally.by_size, tally.replaced, tally.wrong].map(text::exact);
@@ -163,6 +162,30 @@ fn hold_against_tables(
     } else {
         Exit::SomeFailed
     })
+}
+
+/// Who is asked for a table: whose watch goes there, or else whose endpoint it is.
+fn account_of<'a>(config: &'a Config, table: &str) -> Option<&'a Redivis> {
+    let all = || std::iter::once(&config.redivis).chain(&config.accounts);
+    let watch = config.watches.iter().find(|watch| watch.table == table);
+    let by_watch = watch.and_then(|watch| all().find(|account| account.name == watch.account));
+    let (endpoint, _) = address::parts(table);
+    let goes_there = |account: &&Redivis| match endpoint {
+        Some(endpoint) => account.is_elsewhere && account.endpoint.as_str() == endpoint,
+        None => !account.is_elsewhere,
+    };
+    by_watch
+        .or_else(|| config.accounts_in_use().find(goes_there))
+        .or_else(|| all().find(goes_there))
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Journal(error) => error.into(),
+            VerifyError::Api(error) => Self::new(check::exit(&error), error.to_string()),
+        }
+    }
 }
 
 fn finding_text(finding: &Finding) -> String {

@@ -8,7 +8,7 @@ use super::error::{Exit, Failure};
 use super::{print, text};
 use crate::config::Config;
 use crate::journal::Reader;
-use crate::status::{Snapshot, WatchReport};
+use crate::status::{AccountReport, Snapshot, WatchReport};
 
 pub(super) fn status(config: &Config, json: bool) -> Result<Exit, Failure> {
     let reader = Reader::open(&config.journal.path)?;
@@ -33,7 +33,12 @@ fn report(snapshot: &Snapshot) -> String {
         _ if snapshot.daemon.running => "running".into(),
         _ => "no daemon is running; this is what its journal says".into(),
     });
-    if let Some(reason) = &snapshot.account.reason {
+    let several = snapshot.accounts.len() > 1;
+    if several {
+        for account in &snapshot.accounts {
+            line(of_account(account));
+        }
+    } else if let Some(reason) = &snapshot.account.reason {
         line(format!("account {}: {reason}", snapshot.account.state));
     }
     let totals = &snapshot.totals;
@@ -64,6 +69,9 @@ fn report(snapshot: &Snapshot) -> String {
             watch.name, watch.path, watch.table
         ));
         line(format!("  {}", counts(watch)));
+        if several {
+            line(format!("  account {}", watch.account));
+        }
         if watch.ignored > 0 {
             let files = watch.ignored;
             line(format!(
@@ -82,6 +90,17 @@ fn report(snapshot: &Snapshot) -> String {
         }
     }
     out
+}
+
+fn of_account(account: &AccountReport) -> String {
+    let mut said = format!("account {}: {}", account.name, account.state);
+    if let Some(reason) = &account.reason {
+        let _ = write!(said, ": {reason}");
+    }
+    if let Some(until) = account.api.throttled_until {
+        let _ = write!(said, "; no calls before {}", text::time(until));
+    }
+    said
 }
 
 fn counts(watch: &WatchReport) -> String {

@@ -4,6 +4,7 @@
 //! Here too: the [`Environment`], which nothing else reads, and the [`Token`], which never prints.
 //! Never here: opening a drop folder, asking the server. `check --online` does that.
 
+mod accounts;
 mod address;
 mod bandwidth;
 mod environment;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use accounts::HOME;
 pub use bandwidth::{Bandwidth, Window};
 pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};

@@ -4,22 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
-use url::Url;
 
-use super::address::{endpoint, listen, origin};
+use super::address::listen;
 use super::bandwidth::{self, Bandwidth};
 use super::environment::Environment;
 use super::problem::{Lines, Problems};
 use super::quantity::{self, GIB, KIB, MB, MIB, time_text};
 use super::section::{Notes, Section};
-use super::settings::{Config, Journal, Redivis, Retry, Status, Transfer, Verify};
-use super::token::DEFAULT_TOKEN_FILE;
+use super::settings::{Config, Journal, Retry, Status, Transfer, Verify};
 use super::value::{
     Complaint, Reading, absolute, one_of, quoted, text, text_or_empty, time, whole,
 };
-use super::{side_by_side, watches};
+use super::{accounts, side_by_side, watches};
 
-const ENDPOINT: &str = "https://redivis.com/api/v1";
 const JOURNAL: &str = "/var/lib/redivis-drop/journal.db";
 
 /// Reads the whole text. `file` is only named.
@@ -52,22 +49,24 @@ pub(super) fn read_into(
         return None;
     }
     let mut root = Section::root(table.get_ref(), notes);
-    let redivis = redivis(root.section("redivis"), env);
+    let redivis = accounts::home(root.section("redivis"), env);
+    let accounts = accounts::others(&mut root);
     let journal = journal(root.section("journal"));
     let transfer = transfer(root.section("transfer"));
     let retry = retry(root.section("retry"));
     let status = status(root.section("status"));
-    let found = root.sections("watch", watches::watch);
+    let mut found = root.sections("watch", watches::watch);
     root.finish();
-    let state = [
-        ("the journal", Some(&journal.path)),
-        ("the token file", redivis.token_file.as_ref()),
-    ];
+    let accounts = accounts::give_out(&redivis, accounts, &mut found, notes);
+    let mut state = vec![("the journal", Some(&journal.path))];
+    let all = std::iter::once(&redivis).chain(&accounts);
+    state.extend(all.map(|account| ("the token file", account.token_file.as_ref())));
     side_by_side::hold_against_each_other(&found, &state, &Lines(text), notes);
     side_by_side::hold_against_verify(&found, transfer.verify, notes);
     Some(Config {
         file: file.to_owned(),
         redivis,
+        accounts,
         journal,
         transfer,
         retry,
@@ -94,37 +93,6 @@ fn syntax(error: &toml::de::Error, text: &str) -> Complaint {
         message => Complaint::new(format!("this is no TOML: {message}"))
             .hint("https://toml.io shows how it is written"),
     }
-}
-
-fn redivis(mut section: Section, env: &Environment) -> Redivis {
-    let in_file = section.get("endpoint", text(ENDPOINT, endpoint));
-    let in_environment = env.endpoint.as_deref().and_then(|url| {
-        endpoint(url)
-            .map_err(|complaint| section.blame_environment("REDIVIS_API_ENDPOINT", complaint))
-            .ok()
-    });
-    let default = || Url::parse(ENDPOINT).expect("the default endpoint is a URL");
-    let redivis = Redivis {
-        endpoint: in_environment.or(in_file).unwrap_or_else(default),
-        token_file: section
-            .get("token_file", text_or_empty(DEFAULT_TOKEN_FILE, absolute))
-            .unwrap_or_else(|| Some(PathBuf::from(DEFAULT_TOKEN_FILE))),
-        send_token_to: section
-            .each(
-                "send_token_to",
-                r#"["https://uploads.example"]"#,
-                text("https://uploads.example", origin),
-            )
-            .unwrap_or_default(),
-        extra_ca_file: section
-            .get(
-                "extra_ca_file",
-                text_or_empty("/etc/ssl/lab-ca.pem", absolute),
-            )
-            .flatten(),
-    };
-    section.finish();
-    redivis
 }
 
 fn journal(mut section: Section) -> Journal {

@@ -43,6 +43,11 @@ impl Notes {
         self.problems.push((At::Byte(byte), complaint));
     }
 
+    /// Something is legal but probably not meant.
+    pub(super) fn remark(&mut self, byte: usize, complaint: Complaint) {
+        self.remarks.push((At::Byte(byte), complaint));
+    }
+
     /// Every key that was asked for, with its section.
     #[cfg(test)]
     pub(super) fn known(&self) -> &BTreeSet<(&'static str, &'static str)> {
@@ -110,6 +115,7 @@ fn heading(section: &str) -> String {
     match section {
         "" => "the top of the file".to_owned(),
         "watch" => "[[watch]]".to_owned(),
+        "account" => "[account.NAME]".to_owned(),
         "schedule" => "[[transfer.schedule]]".to_owned(),
         "tabular" => "[watch.tabular]".to_owned(),
         section => format!("[{section}]"),
@@ -153,6 +159,38 @@ impl<'a, 'n> Section<'a, 'n> {
             byte: value.map_or(0, |value| value.span().start),
             table,
             notes: self.notes,
+        }
+    }
+
+    /// `[name.ANY]`, each handed to `read` with what stands for ANY.
+    pub(super) fn sections_by_name(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&str, Section<'a, '_>),
+    ) {
+        let Some(value) = self.find(name) else {
+            return;
+        };
+        let expected = format!("sections {}", heading(name));
+        let hint = format!("write {}, with a name of your own", heading(name));
+        let Some(table) = value.get_ref().as_table() else {
+            let complaint = wrong_kind(&expected, value.get_ref()).hint(hint);
+            self.complain(name, value, complaint);
+            return;
+        };
+        for (key, item) in table {
+            if let Some(table) = item.get_ref().as_table() {
+                let section = Section {
+                    name,
+                    byte: key.span().start,
+                    table: Some(table),
+                    notes: self.notes,
+                };
+                read(key.get_ref(), section);
+            } else {
+                let complaint = wrong_kind(&expected, item.get_ref()).hint(hint.clone());
+                self.complain(key.get_ref(), item, complaint);
+            }
         }
     }
 
@@ -281,6 +319,16 @@ impl<'a, 'n> Section<'a, 'n> {
     pub(super) fn blame(&mut self, key: &'static str, complaint: Complaint) {
         let complaint = about_key(key, complaint);
         self.notes.problem(self.byte_of(key), complaint);
+    }
+
+    /// Notes a problem of the section as a whole.
+    pub(super) fn blame_itself(&mut self, complaint: Complaint) {
+        self.notes.problem(self.byte, complaint);
+    }
+
+    /// Where the section stands.
+    pub(super) fn byte(&self) -> usize {
+        self.byte
     }
 
     /// Notes a problem of an environment variable that overrides one of this section's keys.

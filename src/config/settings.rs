@@ -17,8 +17,10 @@ use crate::job::{Kind, Template, WatchName};
 pub struct Config {
     /// The file that this was read from.
     pub file: PathBuf,
-    /// `[redivis]`
+    /// `[redivis]`: the account of watches that name none.
     pub redivis: Redivis,
+    /// Each `[account.NAME]`, by name; none is called as that of `[redivis]`.
+    pub accounts: Vec<Redivis>,
     /// `[journal]`
     pub journal: Journal,
     /// `[transfer]`
@@ -33,12 +35,41 @@ pub struct Config {
     pub remarks: Problems,
 }
 
-/// `[redivis]`: where the API is and who may see the token.
+impl Config {
+    /// Every account that a watch names: that of `[redivis]` first.
+    pub fn accounts_in_use(&self) -> impl Iterator<Item = &Redivis> {
+        let all = std::iter::once(&self.redivis).chain(&self.accounts);
+        all.filter(|account| self.watches_of(account).next().is_some())
+    }
+
+    /// The watches of an account.
+    pub fn watches_of<'a>(&'a self, account: &'a Redivis) -> impl Iterator<Item = &'a Watch> {
+        let watches = self.watches.iter();
+        watches.filter(|watch| watch.account == account.name)
+    }
+
+    /// What an account alone would be configured by: itself, and its watches.
+    #[must_use]
+    pub fn of_account(&self, account: &Redivis) -> Self {
+        Self {
+            redivis: account.clone(),
+            accounts: Vec::new(),
+            watches: self.watches_of(account).cloned().collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// `[redivis]` or `[account.NAME]`: where the API is and who may see the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redivis {
+    /// [`super::HOME`], or NAME: 1 to 32 of `a-z 0-9 -`.
+    pub name: String,
     /// Base URL without a trailing slash in its path (an empty path is `/`); https, or http on
     /// loopback; no query, fragment or user name.
     pub endpoint: Url,
+    /// Whether that is another than the endpoint of `[redivis]`: its tables are called by it then.
+    pub is_elsewhere: bool,
     /// Read again whenever the token is refused. `None`: no file (`""`). That the default file
     /// is absent is no error; that another is, is one.
     pub token_file: Option<PathBuf>,
@@ -106,7 +137,10 @@ pub struct Watch {
     pub name: WatchName,
     /// Absolute path of the drop folder, without `..`; it need not exist yet.
     pub path: PathBuf,
-    /// `owner.dataset[:refId][:sample][:version].table[:refId]`, checked for shape only.
+    /// The account that its files go to: [`super::HOME`], or one of [`Config::accounts`].
+    pub account: String,
+    /// `owner.dataset[:refId][:sample][:version].table[:refId]`, checked for shape only; behind the endpoint if that is
+    /// another than that of `[redivis]` ([`crate::job::address`]).
     pub table: String,
     /// What becomes of the bytes. Watches of one table have the same.
     pub kind: Kind,

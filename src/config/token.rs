@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 
+use super::accounts::HOME;
 use super::environment::Environment;
 use super::settings::Redivis;
 use crate::job::printable;
@@ -51,23 +52,31 @@ impl fmt::Debug for Token {
 pub enum TokenError {
     /// None of the places has one.
     #[error(
-        "there is no Redivis token: no systemd credential `redivis-token`, {}, and \
-         REDIVIS_API_TOKEN is not set\n  hint: make a token with the scope data.edit in your \
+        "there is no Redivis token{}: no systemd credential `{}`, {}, and \
+         {} is not set\n  hint: make a token with the scope data.edit in your \
          Redivis workspace, write it to {} and chmod 600 it",
-        none_in(file.as_deref()),
-        printable(file.as_deref().unwrap_or(Path::new(DEFAULT_TOKEN_FILE)))
+        sources.whose(),
+        sources.credential(),
+        none_in(sources, file.as_deref()),
+        sources.variable(),
+        printable(file.as_deref().unwrap_or(&sources.default_file()))
     )]
     Missing {
+        /// Whose token.
+        sources: Sources,
         /// The token file that was looked for.
         file: Option<PathBuf>,
     },
     /// The configuration names a file that is not there.
     #[error(
         "the token file {} does not exist\n  hint: write the token to it, or correct \
-         `redivis.token_file`",
-        printable(file)
+         `{}`",
+        printable(file),
+        sources.key()
     )]
     NoSuchFile {
+        /// Whose token.
+        sources: Sources,
         /// `redivis.token_file`
         file: PathBuf,
     },
@@ -117,36 +126,109 @@ pub enum TokenError {
     },
 }
 
-fn none_in(file: Option<&Path>) -> String {
-    file.map_or("no `redivis.token_file`".to_owned(), |file| {
+fn none_in(sources: &Sources, file: Option<&Path>) -> String {
+    file.map_or(format!("no `{}`", sources.key()), |file| {
         format!("no file {}", printable(file))
     })
 }
 
+/// Where the token of an account is looked for: each has places of its own, so that none is sent in the place of
+/// another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    account: String,
+}
+
+impl Sources {
+    fn is_home(&self) -> bool {
+        self.account == HOME
+    }
+
+    fn whose(&self) -> String {
+        if self.is_home() {
+            String::new()
+        } else {
+            format!(" for the account `{}`", self.account)
+        }
+    }
+
+    fn key(&self) -> String {
+        if self.is_home() {
+            "redivis.token_file".to_owned()
+        } else {
+            format!("account.{}.token_file", self.account)
+        }
+    }
+
+    fn credential(&self) -> String {
+        self.with_name(CREDENTIAL)
+    }
+
+    fn default_file(&self) -> PathBuf {
+        self.with_name(DEFAULT_TOKEN_FILE).into()
+    }
+
+    fn with_name(&self, place: &str) -> String {
+        if self.is_home() {
+            place.to_owned()
+        } else {
+            format!("{place}.{}", self.account)
+        }
+    }
+
+    /// What stands behind the prefix of the variable.
+    fn suffix(&self) -> String {
+        self.account.to_uppercase().replace('-', "_")
+    }
+
+    fn variable(&self) -> String {
+        if self.is_home() {
+            "REDIVIS_API_TOKEN".to_owned()
+        } else {
+            format!("REDIVIS_API_TOKEN_{}", self.suffix())
+        }
+    }
+
+    fn in_environment<'a>(&self, env: &'a Environment) -> Option<&'a Token> {
+        if self.is_home() {
+            env.token.as_ref()
+        } else {
+            env.account_tokens.get(&self.suffix())
+        }
+    }
+}
+
 /// Reads the token from the first place that has one: the systemd credential `redivis-token`,
-/// `redivis.token_file`, `REDIVIS_API_TOKEN`.
+/// `redivis.token_file`, `REDIVIS_API_TOKEN`. Of `[account.NAME]`: `redivis-token.NAME`,
+/// `account.NAME.token_file`, `REDIVIS_API_TOKEN_NAME`.
 ///
 /// Reads the files anew each time: a rotated token is found without a restart.
 pub fn read_token(redivis: &Redivis, env: &Environment) -> Result<Token, TokenError> {
-    if let Some(token) = credential(env)? {
+    let sources = Sources {
+        account: redivis.name.clone(),
+    };
+    if let Some(token) = credential(&sources, env)? {
         return Ok(token);
     }
-    if let Some(token) = redivis.token_file.as_deref().map_or(Ok(None), token_file)? {
+    if let Some(file) = &redivis.token_file
+        && let Some(token) = token_file(&sources, file)?
+    {
         return Ok(token);
     }
-    match &env.token {
-        Some(token) => checked(&token.0, || "REDIVIS_API_TOKEN".to_owned()),
+    match sources.in_environment(env) {
+        Some(token) => checked(&token.0, || sources.variable()),
         None => Err(TokenError::Missing {
+            sources,
             file: redivis.token_file.clone(),
         }),
     }
 }
 
-fn credential(env: &Environment) -> Result<Option<Token>, TokenError> {
+fn credential(sources: &Sources, env: &Environment) -> Result<Option<Token>, TokenError> {
     let Some(folder) = &env.credentials else {
         return Ok(None);
     };
-    let path = folder.join(CREDENTIAL);
+    let path = folder.join(sources.credential());
     let unreadable = |source| TokenError::Unreadable {
         file: path.clone(),
         source,
@@ -161,18 +243,21 @@ fn credential(env: &Environment) -> Result<Option<Token>, TokenError> {
     }
 }
 
-fn token_file(path: &Path) -> Result<Option<Token>, TokenError> {
+fn token_file(sources: &Sources, path: &Path) -> Result<Option<Token>, TokenError> {
     let named = || path.to_owned();
     let unreadable = |source| TokenError::Unreadable {
         file: named(),
         source,
     };
     let Some(file) = open(path).map_err(unreadable)? else {
-        let is_default = path == Path::new(DEFAULT_TOKEN_FILE);
+        let is_default = path == sources.default_file();
         return if is_default {
             Ok(None)
         } else {
-            Err(TokenError::NoSuchFile { file: named() })
+            Err(TokenError::NoSuchFile {
+                sources: sources.clone(),
+                file: named(),
+            })
         };
     };
     // Asked of the open file, so that what was checked is what is read.
@@ -242,7 +327,9 @@ mod tests {
 
     fn redivis(token_file: Option<PathBuf>) -> Redivis {
         Redivis {
+            name: HOME.into(),
             endpoint: "https://redivis.com/api/v1".parse().unwrap(),
+            is_elsewhere: false,
             token_file,
             send_token_to: Vec::new(),
             extra_ca_file: None,
@@ -344,6 +431,50 @@ mod tests {
              scope data.edit in your Redivis workspace, write it to /etc/redivis-drop/token and \
              chmod 600 it"
         );
+    }
+
+    #[test]
+    fn each_account_has_places_of_its_own_and_takes_no_token_of_another() {
+        let dir = TempDir::new().unwrap();
+        let mut account = Redivis {
+            name: "eu-lab".into(),
+            ..redivis(Some(dir.path().join("token.eu-lab")))
+        };
+        write(&dir.path().join(CREDENTIAL), "home", 0o600);
+        let mut env = Environment {
+            token: Some(Token::new("home")),
+            credentials: Some(dir.path().to_owned()),
+            ..Environment::default()
+        };
+        let said = |account: &Redivis, env: &Environment| match read_token(account, env) {
+            Ok(token) => token.expose().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let missing = said(&account, &env);
+        assert!(
+            missing.ends_with("correct `account.eu-lab.token_file`"),
+            "{missing}"
+        );
+        let file = account.token_file.take();
+        assert_eq!(
+            said(&account, &env),
+            "there is no Redivis token for the account `eu-lab`: no systemd credential \
+             `redivis-token.eu-lab`, no `account.eu-lab.token_file`, and REDIVIS_API_TOKEN_EU_LAB is not \
+             set\n  hint: make a token with the scope data.edit in your Redivis workspace, write it to \
+             /etc/redivis-drop/token.eu-lab and chmod 600 it"
+        );
+        let variable = ("EU_LAB".to_owned(), Token::new("from-environment"));
+        env.account_tokens.extend([variable]);
+        assert_eq!(said(&account, &env), "from-environment");
+        account.token_file = file;
+        write(&dir.path().join("token.eu-lab"), "from-file", 0o600);
+        assert_eq!(said(&account, &env), "from-file");
+        write(
+            &dir.path().join("redivis-token.eu-lab"),
+            "from-credential",
+            0o600,
+        );
+        assert_eq!(said(&account, &env), "from-credential");
     }
 
     #[test]

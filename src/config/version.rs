@@ -1,5 +1,7 @@
 //! Which version of its dataset a table reference names, and what may be asked of that.
 
+use crate::job::address;
+
 use super::table_reference::{Rank, rank};
 use super::value::{Complaint, quoted};
 
@@ -14,9 +16,10 @@ pub enum Version<'a> {
     Numbered(&'a str),
 }
 
-/// A table reference, taken apart as far as versions go. Its shape is known to be right.
+/// What the journal calls a table ([`address`]), taken apart as far as versions go. Its shape is known to be right.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference<'a> {
+    endpoint: Option<&'a str>,
     owner: &'a str,
     name: &'a str,
     ref_id: Option<&'a str>,
@@ -28,7 +31,8 @@ pub struct Reference<'a> {
 impl<'a> Reference<'a> {
     /// `None` of a text that is no table reference.
     pub fn read(text: &'a str) -> Option<Self> {
-        let (owner, rest) = text.split_once('.')?;
+        let (endpoint, reference) = address::parts(text);
+        let (owner, rest) = reference.split_once('.')?;
         let (dataset, table) = rest.rsplit_once('.')?;
         let mut words = dataset.split(':');
         let name = words.next()?;
@@ -42,6 +46,7 @@ impl<'a> Reference<'a> {
             }
         }
         Some(Self {
+            endpoint,
             owner,
             name,
             ref_id,
@@ -50,28 +55,44 @@ impl<'a> Reference<'a> {
         })
     }
 
-    /// The dataset's name, whatever else the reference says of it: two tables of one dataset have the same.
+    /// The dataset's name for people: without its endpoint, version and id.
     pub fn dataset_name(&self) -> String {
         format!("{}.{}", self.owner, self.name)
+    }
+
+    /// The dataset's name, whatever else the reference says of it: two tables of one dataset have the same, and no others.
+    pub fn dataset_key(&self) -> String {
+        self.there(self.dataset_name())
     }
 
     /// The table's name in its dataset's, whatever the version and the ids.
     pub fn plain(&self) -> String {
         let table = self.table.split(':').next().unwrap_or(self.table);
-        format!("{}.{table}", self.dataset_name())
+        self.there(format!("{}.{table}", self.dataset_name()))
     }
 
-    /// A reference to the dataset, without a version.
+    /// What is asked for the dataset, without a version.
     pub fn dataset(&self) -> String {
+        self.there(self.dataset_reference())
+    }
+
+    /// The same table in the next version, as it is written into the configuration.
+    pub fn in_next_version(&self) -> String {
+        format!("{}:next.{}", self.dataset_reference(), self.table)
+    }
+
+    fn dataset_reference(&self) -> String {
         match self.ref_id {
             Some(id) => format!("{}:{id}", self.dataset_name()),
             None => self.dataset_name(),
         }
     }
 
-    /// The same table in the next version.
-    pub fn in_next_version(&self) -> String {
-        format!("{}:next.{}", self.dataset(), self.table)
+    fn there(&self, reference: String) -> String {
+        match self.endpoint {
+            Some(endpoint) => address::at(endpoint, &reference),
+            None => reference,
+        }
     }
 }
 
@@ -118,5 +139,19 @@ mod tests {
             assert_eq!(reference.in_next_version(), next, "{text}");
         }
         assert!(Reference::read("table").is_none());
+
+        // of two endpoints, the same names mean something else
+        let here = Reference::read("a.b:7br5:next.c:9fwz").unwrap();
+        let there = address::at("https://redivis.example/api/v1", "a.b:7br5:next.c:9fwz");
+        let there = Reference::read(&there).unwrap();
+        assert_eq!(there.version, Version::Next);
+        let at = |reference| address::at("https://redivis.example/api/v1", reference);
+        assert_eq!(there.dataset(), at("a.b:7br5"));
+        assert_eq!(there.dataset_key(), at("a.b"));
+        assert_eq!(there.plain(), at("a.b.c"));
+        assert_eq!(here.plain(), "a.b.c");
+        // what people read and write has no endpoint
+        assert_eq!(there.in_next_version(), here.in_next_version());
+        assert_eq!(there.dataset_name(), here.dataset_name());
     }
 }

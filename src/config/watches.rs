@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::job::{Kind, WatchName};
 
+use super::accounts::{HOME, account_name};
 use super::quantity::time_text;
 use super::release::release;
 use super::section::Section;
@@ -24,6 +25,8 @@ pub(super) struct Found {
     pub(super) watch: Option<Watch>,
     pub(super) name: Option<WatchName>,
     pub(super) name_byte: usize,
+    pub(super) account: Option<String>,
+    pub(super) account_byte: usize,
     pub(super) path: Option<PathBuf>,
     pub(super) path_byte: usize,
     pub(super) kind_byte: usize,
@@ -40,6 +43,7 @@ pub(super) fn watch(mut section: Section) -> Found {
         "/data/drop/sequencer-1",
         text("/data/drop/sequencer-1", absolute),
     );
+    let account = account(&mut section);
     let table = section.need(
         "table",
         "my_lab.sequencing:next.raw_reads",
@@ -89,6 +93,8 @@ pub(super) fn watch(mut section: Section) -> Found {
     let found = Found {
         name: name.clone(),
         name_byte: section.byte_of("name"),
+        account: account.clone(),
+        account_byte: section.byte_of("account"),
         path: path.clone(),
         path_byte: section.byte_of("path"),
         kind_byte: section.byte_of("kind"),
@@ -104,6 +110,7 @@ pub(super) fn watch(mut section: Section) -> Found {
             .map(|((name, path), table)| Watch {
                 name,
                 path,
+                account: account.unwrap_or_else(|| HOME.to_owned()),
                 table,
                 kind,
                 tabular,
@@ -129,6 +136,11 @@ pub(super) fn watch(mut section: Section) -> Found {
     };
     section.finish();
     found
+}
+
+/// `account`: that there is one of this name is found out later.
+fn account(section: &mut Section) -> Option<String> {
+    section.get("account", text("eu", account_name))
 }
 
 fn on_conflict(section: &mut Section) -> OnConflict {

@@ -4,9 +4,12 @@
 //! open the journal → watch → engine, after-actions → ready … signal → stop watching → stop both → close
 //! ```
 //!
+//! There is one engine for each account that a watch names.
+//!
 //! A reload is a stop and a start with the new configuration: everything is in the journal, so
 //! nothing is lost by it, and there is one way to start instead of two.
 
+mod accounts;
 mod after;
 mod once;
 mod prune;
@@ -14,7 +17,6 @@ mod prune;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
@@ -23,10 +25,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Environment, Existing, LoadError, TokenError};
-use crate::engine::{Condition, Credential, Engine, Pulse};
+use crate::engine::Pulse;
 use crate::job::{Naming, Sighting, WatchName};
 use crate::journal::{Configured, Journal, JournalError, NewJob, OpenError, WatchRow};
-use crate::redivis::{Bearer, BuildError, Client};
+use crate::redivis::BuildError;
 use crate::watch::{self, Health, Ledger, Missing, SpawnError, Watching};
 
 /// How a run ended.
@@ -134,7 +136,7 @@ impl Signals {
 /// A new configuration with which a life can begin.
 fn reloaded(config: &Config, env: &Environment) -> Result<Config, DaemonError> {
     let new = config::load(&config.file, env)?;
-    client(&new, env)?;
+    accounts::all(&new, env)?;
     Ok(new)
 }
 
@@ -146,7 +148,7 @@ async fn serve(
     once: bool,
     signals: &mut Signals,
 ) -> Result<Turn, DaemonError> {
-    let client = client(config, env)?;
+    let accounts = accounts::all(config, env)?;
     let journal = Journal::open(&config.journal.path)?;
     begin(config, host, &journal).await?;
     if once {
@@ -155,17 +157,19 @@ async fn serve(
     // up to here a full disk ended the start; from now on it is waited out
     journal.wait_for_room(true);
 
-    let engine = Engine::new(config, journal.clone(), client, credential(config, env));
-    let (mut condition, pulse) = (engine.condition(), engine.pulse());
     let stop = CancellationToken::new();
     let _stop_on_error = stop.clone().drop_guard();
-    let mut engine = tokio::spawn(engine.run(stop.clone()));
+    let accounts::Engines {
+        running: mut engines,
+        doing,
+        pulses,
+    } = accounts::start(accounts, env, &journal, &stop);
     let mut after = after::start(config, &journal, &stop).await?;
     let watches = start_watches(config, host, &journal)?;
 
     let keep = config.journal.keep_finished;
     let pruning = (!once).then(|| tokio::spawn(prune::now_and_then(journal.clone(), keep)));
-    let watchdog = tokio::spawn(watchdog(pulse, journal.tries_on_a_full_disk()));
+    let watchdog = tokio::spawn(watchdog(pulses, journal.tries_on_a_full_disk()));
     let status = format!("watching {} drop folders", watches.len());
     tell(&[
         sd_notify::NotifyState::Status(&status),
@@ -175,9 +179,9 @@ async fn serve(
 
     let turn = tokio::select! {
         turn = signals.reason(config, env) => Ok(turn),
-        ended = settled_once(config, &watches, &mut condition, &journal), if once => ended.map(Turn::Ended),
+        ended = settled_once(config, &watches, &doing, &journal), if once => ended.map(Turn::Ended),
         name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
-        result = &mut engine => return Err(engine_failed(result)),
+        Some(result) = engines.join_next() => return Err(engine_failed(result)),
         Some(result) = after.join_next() => return Err(engine_failed(result)),
     };
 
@@ -192,10 +196,13 @@ async fn serve(
     journal.wait_for_room(false);
     stop_watches(watches).await;
     stop.cancel();
-    let mut ended = engine.await;
-    while let Some(hand) = after.join_next().await {
+    let mut ended = Ok(Ok(()));
+    while let Some(one) = match engines.join_next().await {
+        Some(engine) => Some(engine),
+        None => after.join_next().await,
+    } {
         if matches!(ended, Ok(Ok(()))) {
-            ended = hand;
+            ended = one;
         }
     }
     journal.close().await;
@@ -214,10 +221,10 @@ async fn serve(
 async fn settled_once(
     config: &Config,
     watches: &[Watching],
-    condition: &mut tokio::sync::watch::Receiver<Condition>,
+    doing: &[accounts::Doing],
     journal: &Journal,
 ) -> Result<Ended, DaemonError> {
-    let ended = once::settled(config, watches, condition).await?;
+    let ended = once::settled(config, watches, doing).await?;
     prune::now(journal, config.journal.keep_finished).await;
     Ok(ended)
 }
@@ -232,7 +239,14 @@ fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError
 // ---- starting
 
 async fn begin(config: &Config, host: &OsStr, journal: &Journal) -> Result<(), JournalError> {
+    let endpoint = |account: &str| {
+        let mut all = std::iter::once(&config.redivis).chain(&config.accounts);
+        let found = all.find(|settings| settings.name == account);
+        found.map_or(String::new(), |settings| settings.endpoint.to_string())
+    };
     let watches = config.watches.iter().map(|watch| Configured {
+        account: watch.account.clone(),
+        endpoint: endpoint(&watch.account),
         path: watch.path.clone(),
         table: watch.table.clone(),
         kind: watch.kind,
@@ -259,20 +273,6 @@ fn file_clock() -> Timestamp {
     let now = clock_gettime(ClockId::RealtimeCoarse);
     let nanosecond = i32::try_from(now.tv_nsec).unwrap_or_default();
     Timestamp::new(now.tv_sec, nanosecond).unwrap_or_else(|_| Timestamp::now())
-}
-
-fn client(config: &Config, env: &Environment) -> Result<Client, DaemonError> {
-    Ok(Client::new(&config.redivis, bearer(config, env)?)?)
-}
-
-fn bearer(config: &Config, env: &Environment) -> Result<Bearer, DaemonError> {
-    let token = config::read_token(&config.redivis, env)?;
-    Ok(Bearer::new(token.expose())?)
-}
-
-fn credential(config: &Config, env: &Environment) -> Credential {
-    let (config, env) = (config.clone(), env.clone());
-    Arc::new(move || bearer(&config, &env).map_err(|error| error.to_string()))
 }
 
 fn start_watches(
@@ -343,6 +343,7 @@ impl Ledger for Desk {
     fn report(&self, watch: &WatchName, health: Health) -> Result<(), JournalError> {
         self.journal.report_watch(WatchRow {
             name: watch.clone(),
+            account: self.watch.account.clone(),
             path: self.watch.path.clone(),
             table: self.watch.table.clone(),
             mode: health.mode.as_str().to_owned(),
@@ -374,7 +375,7 @@ async fn ended_watch(watches: &[Watching]) -> WatchName {
 
 /// Tells systemd that all is well, as long as the loops really turn. While the journal's disk is full
 /// the engine waits for the journal's writer, whose tries are its pulse then.
-async fn watchdog(pulse: Pulse, mut tries: tokio::sync::watch::Receiver<()>) {
+async fn watchdog(pulses: Vec<Pulse>, mut tries: tokio::sync::watch::Receiver<()>) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
@@ -382,7 +383,7 @@ async fn watchdog(pulse: Pulse, mut tries: tokio::sync::watch::Receiver<()>) {
         tokio::time::sleep(limit / 3).await;
         tries.mark_unchanged();
         tokio::select! {
-            alive = pulse.beat() => if !alive { return },
+            alive = accounts::beat(&pulses) => if !alive { return },
             Ok(()) = tries.changed() => {}
         }
         tell(&[sd_notify::NotifyState::Watchdog]);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::accounts::Doing;
 use super::{DaemonError, Ended};
 use crate::config::Config;
 use crate::engine::{Account, Condition};
@@ -23,27 +24,33 @@ const ENOUGH_FAILURES: u32 = 5;
 pub(super) async fn settled(
     config: &Config,
     watches: &[Watching],
-    condition: &mut tokio::sync::watch::Receiver<Condition>,
+    doing: &[Doing],
 ) -> Result<Ended, DaemonError> {
     let reader = Reader::open(&config.journal.path)?;
     let before = tally(&reader, &HashSet::new())?;
     let mut was_settled = false;
     loop {
-        if let Some(ended) = hopeless(&condition.borrow_and_update()) {
-            return Ok(ended);
+        let lost = |doing: &Doing| hopeless(&doing.condition.borrow());
+        let mut ends = doing.iter().filter_map(lost);
+        let lost = ends.next();
+        // while one account can be used, its files are seen through
+        if let Some(ended) = &lost
+            && 1 + ends.count() == doing.len()
+        {
+            return Ok(ended.clone());
         }
         let began = Instant::now();
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
-        let closed = closed(config, &condition.borrow());
+        let closed = closed(doing);
         let now = tally(&reader, &closed)?;
         let is_settled = quiet && now.open == 0 && markers_may_stay(watches, &closed);
         // twice, since a file that changed in flight is gone from one count before it is in the other
         if is_settled && was_settled {
-            return Ok(Ended::Settled {
+            return Ok(lost.unwrap_or(Ended::Settled {
                 done: now.done - before.done,
                 failed: now.failed + missing,
-            });
+            }));
         }
         was_settled = is_settled;
         let least = if is_settled { LOOK_TWICE } else { LOOK };
@@ -96,13 +103,17 @@ struct Tally {
     failed: u64,
 }
 
-/// Watches whose tables take nothing.
-fn closed(config: &Config, condition: &Condition) -> HashSet<String> {
-    let watches = config.watches.iter();
-    watches
-        .filter(|watch| condition.closed_tables.contains(&watch.table))
-        .map(|watch| watch.name.to_string())
-        .collect()
+/// Watches whose account cannot be used, or whose tables take nothing.
+fn closed(doing: &[Doing]) -> HashSet<String> {
+    let mut closed = HashSet::new();
+    for account in doing {
+        let condition = account.condition.borrow();
+        let is_lost = hopeless(&condition).is_some();
+        let mut watches = account.watches.clone();
+        watches.retain(|(_, table)| is_lost || condition.closed_tables.contains(table));
+        closed.extend(watches.into_iter().map(|(name, _)| name.to_string()));
+    }
+    closed
 }
 
 fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalError> {

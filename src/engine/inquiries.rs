@@ -41,7 +41,7 @@ impl Inquiries {
         let Some(reference) = Reference::read(table) else {
             return false;
         };
-        let waiting = self.waiting.entry(reference.dataset_name()).or_default();
+        let waiting = self.waiting.entry(reference.dataset_key()).or_default();
         waiting.tables.insert(table.to_owned());
         waiting.at = None;
         true

@@ -28,6 +28,7 @@ mod lanes;
 mod leave;
 mod limiter;
 mod lot;
+mod machine;
 mod md5;
 mod next_version;
 mod patience;
@@ -74,6 +75,7 @@ use remote::Remote;
 use surroundings::Surroundings;
 
 pub use condition::{Account, Condition};
+pub use machine::Machine;
 pub use pool::{Engine, Pulse};
 pub use retry::delay as retry_delay;
 pub use surroundings::this_moment;
@@ -84,12 +86,14 @@ pub type Credential = Arc<dyn Fn() -> Result<Bearer, String> + Send + Sync>;
 /// What all steps share.
 struct Shared {
     journal: Journal,
+    /// Its name.
+    account: String,
     client: Arc<dyn Remote>,
     credential: Credential,
     surroundings: Surroundings,
     transfer: Transfer,
     retry: Retry,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     folders: HashMap<WatchName, Folder>,
     /// The tables whose datasets get their next version from here.
     makes_next_version: HashSet<String>,
@@ -154,6 +158,7 @@ impl Shared {
         client: Arc<dyn Remote>,
         credential: Credential,
         surroundings: Surroundings,
+        machine: &Machine,
     ) -> Self {
         let folders = config.watches.iter().map(|watch| {
             let folder = Folder {
@@ -170,12 +175,13 @@ impl Shared {
         let makes = config.watches.iter().filter(makes);
         Self {
             journal,
+            account: config.redivis.name.clone(),
             client,
             credential,
             surroundings,
             transfer: config.transfer.clone(),
             retry: config.retry,
-            limiter: Limiter::new(config.transfer.bandwidth.clone()),
+            limiter: machine.limiter.clone(),
             folders: folders.collect(),
             makes_next_version: makes.map(|watch| watch.table.clone()).collect(),
             sent: AtomicU64::new(0),

@@ -15,6 +15,7 @@ use super::inquiries::Inquiry;
 use super::reconcile::MAY_STILL_ARRIVE;
 use super::{Recorded, Shared};
 use crate::config::Reference;
+use crate::job::address;
 use crate::journal::{NextVersionOf, NextVersionRow};
 use crate::redivis::{ApiError, DatasetInfo, Standing};
 
@@ -92,7 +93,10 @@ pub(super) async fn look(shared: Arc<Shared>, inquiry: Inquiry) -> Recorded<Look
             looked.trouble = Trouble::of(&error);
             looked.answered = looked.trouble.is_none();
             if looked.answered {
-                let words = Words::Also(format!("the dataset {reference}: {error}"));
+                let words = Words::Also(format!(
+                    "the dataset {}: {error}",
+                    address::parts(&reference).1
+                ));
                 let each = tables.iter().map(|table| (table.clone(), words.clone()));
                 looked.verdict = Verdict::Closed(each.collect(), None);
             }

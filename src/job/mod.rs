@@ -3,6 +3,7 @@
 //! Ids, offsets, checksums, the states and the legal moves between them. Pure values:
 //! no IO, no SQL, no clock.
 
+pub mod address;
 mod after;
 mod fingerprint;
 mod id;

@@ -14,9 +14,11 @@ use crate::job::WatchName;
 pub struct WatchRow {
     /// Its name.
     pub name: WatchName,
+    /// Where its files go.
+    pub account: String,
     /// Its root.
     pub path: PathBuf,
-    /// Where its files go.
+    /// The table there.
     pub table: String,
     /// `inotify` or `poll`.
     pub mode: String,
@@ -64,14 +66,6 @@ pub struct DaemonRow {
     pub version: String,
     /// When it started.
     pub since: Timestamp,
-    /// `ok` or `paused`.
-    pub account_state: String,
-    /// Why the account is paused.
-    pub account_reason: String,
-    /// No request to the API before this time.
-    pub throttled_until: Option<Timestamp>,
-    /// Requests that the API still allows, as far as it said.
-    pub budget_left: Option<u32>,
     /// Bytes a second that went out lately.
     pub rate: u64,
 }
@@ -102,47 +96,58 @@ impl Journal {
         })
     }
 
-    /// Notes why a table takes nothing, or that it takes files again.
+    /// Notes why a table takes nothing from an account, or that it takes files again.
     pub async fn report_table(
         &self,
+        account: &str,
         table: String,
         closed: Option<String>,
     ) -> Result<(), JournalError> {
+        let account = account.to_owned();
         self.write(move |connection| {
             connection
-                .prepare_cached("UPDATE watches SET closed = ?2 WHERE table_ref = ?1")?
-                .execute(params![table, closed])
+                .prepare_cached(
+                    "UPDATE watches SET closed = ?2 WHERE table_ref = ?1 AND account = ?3",
+                )?
+                .execute(params![table, closed, account])
                 .map(drop)
         })
         .await
     }
 
-    /// Notes how many bytes a second go out.
-    pub async fn report_rate(&self, bytes_per_sec: u64) -> Result<(), JournalError> {
+    /// Notes how many bytes a second go out to an account.
+    pub async fn report_rate(&self, account: &str, bytes_per_sec: u64) -> Result<(), JournalError> {
+        let account = account.to_owned();
         self.write(move |connection| {
             connection
-                .prepare_cached("UPDATE daemon SET rate = :rate WHERE rate <> :rate")?
-                .execute(named_params! { ":rate": stored_size(bytes_per_sec) })
+                .prepare_cached("UPDATE accounts SET rate = ?2 WHERE name = ?1")?
+                .execute(params![account, stored_size(bytes_per_sec)])?;
+            connection
+                .prepare_cached("UPDATE daemon SET rate = (SELECT sum(rate) FROM accounts)")?
+                .execute([])
                 .map(drop)
         })
         .await
     }
 
-    /// Notes whether the account may be used, and until when the API wants no requests.
+    /// Notes whether an account may be used, and until when its API wants no requests.
     pub async fn report_account(
         &self,
+        account: &str,
         state: AccountState,
         reason: String,
         throttled_until: Option<Timestamp>,
         budget_left: Option<u32>,
     ) -> Result<(), JournalError> {
+        let account = account.to_owned();
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE daemon SET account_state = :state, account_reason = :reason, \
-                     throttled_until = :until, budget_left = :budget",
+                    "UPDATE accounts SET account_state = :state, account_reason = :reason, \
+                     throttled_until = :until, budget_left = :budget WHERE name = :account",
                 )?
                 .execute(named_params! {
+                    ":account": account,
                     ":state": state.as_str(),
                     ":reason": reason,
                     ":until": throttled_until.map(millis),
@@ -157,6 +162,7 @@ impl Journal {
 pub(super) fn watch_row(row: &Row<'_>) -> rusqlite::Result<WatchRow> {
     Ok(WatchRow {
         name: WatchName::new(row.get::<_, String>("name")?),
+        account: row.get("account")?,
         path: path(row)?,
         table: row.get("table_ref")?,
         mode: row.get("mode")?,
@@ -175,10 +181,6 @@ pub(super) fn daemon_row(row: &Row<'_>) -> rusqlite::Result<DaemonRow> {
         pid: row.get("pid")?,
         version: row.get("version")?,
         since: time(row.get("since")?)?,
-        account_state: row.get("account_state")?,
-        account_reason: row.get("account_reason")?,
-        throttled_until: time_or_null(row, "throttled_until")?,
-        budget_left: row.get("budget_left")?,
         rate: row.get::<_, i64>("rate")?.unsigned_abs(),
     })
 }

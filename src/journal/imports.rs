@@ -11,29 +11,39 @@ use crate::job::{Job, JobId};
 const NAMED: &str = "SELECT 1 FROM jobs WHERE table_ref = ?1 AND remote_name = ?2 AND id <> ?3 \
      AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
 
+/// Jobs that are imported for an account. Those of a watch that is configured no more are left to the one that every
+/// configuration has.
+const OF_ACCOUNT: &str = "state = 'importing' \
+     AND coalesce((SELECT account FROM watches WHERE name = jobs.watch), 'redivis') = ?1";
+
 impl Journal {
-    /// The tables in which something is being imported.
-    pub async fn importing_tables(&self) -> Result<Vec<String>, JournalError> {
-        self.write(|connection| {
-            let sql = "SELECT DISTINCT table_ref FROM jobs WHERE state = 'importing'";
-            let mut statement = connection.prepare_cached(sql)?;
-            let tables = statement.query_map([], |row| row.get(0))?;
+    /// The tables in which something is being imported for an account.
+    pub async fn importing_tables(&self, account: &str) -> Result<Vec<String>, JournalError> {
+        let sql = format!("SELECT DISTINCT table_ref FROM jobs WHERE {OF_ACCOUNT}");
+        let account = account.to_owned();
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let tables = statement.query_map([&account], |row| row.get(0))?;
             tables.collect()
         })
         .await
     }
 
-    /// The oldest jobs of a table that are being imported, at most so many.
-    pub async fn importing(&self, table: &str, most: usize) -> Result<Vec<Job>, JournalError> {
+    /// The oldest jobs of a table that are being imported for an account, at most so many.
+    pub async fn importing(
+        &self,
+        account: &str,
+        table: &str,
+        most: usize,
+    ) -> Result<Vec<Job>, JournalError> {
         let sql = format!(
-            "SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'importing' AND table_ref = ?1 \
-             ORDER BY id LIMIT ?2"
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE {OF_ACCOUNT} AND table_ref = ?2 ORDER BY id LIMIT ?3"
         );
-        let table = table.to_owned();
+        let (account, table) = (account.to_owned(), table.to_owned());
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         self.write(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let jobs = statement.query_map(params![table, most], job)?;
+            let jobs = statement.query_map(params![account, table, most], job)?;
             jobs.collect()
         })
         .await

@@ -8,6 +8,7 @@
 //! Never here: deciding what is next. The journal hands out jobs and records moves; each
 //! move names the state that it expects and changes one row or none.
 
+mod accounts;
 mod after;
 mod claim;
 mod count;
@@ -45,6 +46,7 @@ mod by_hand;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::AccountRow;
 pub use after::Concluded;
 #[cfg(test)]
 pub(crate) use by_hand::Writer;

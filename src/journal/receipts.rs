@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::rows::{fingerprint, millis, path_bytes, time};
 use super::{JournalError, Reader};
-use crate::job::{Fingerprint, JobId, Md5, RemoteId, WatchName};
+use crate::job::{Fingerprint, JobId, Md5, RemoteId, WatchName, address};
 
 /// That a version of a file is in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,10 @@ pub struct ReceiptFilter {
     pub path: Option<String>,
     /// The file had this md5.
     pub md5: Option<Md5>,
-    /// This table, as the configuration named it.
+    /// This table, as the configuration named it; of whatever endpoint if none is named.
     pub table: Option<String>,
+    /// The table is at the endpoint of `[redivis]` if none is named.
+    pub is_whole: bool,
     /// `files` or `tabular`.
     pub kind: Option<String>,
     /// This watch.
@@ -162,7 +164,15 @@ impl ReceiptFilter {
             must("md5 = ?", Value::Blob(md5.0.to_vec()));
         }
         if let Some(table) = &self.table {
-            must("table_ref = ?", Value::Text(table.clone()));
+            let whole = "table_ref = ?";
+            // without an endpoint: at any
+            let any = "(table_ref = ? OR (instr(table_ref, '#') > 0 \
+                 AND substr(table_ref, instr(table_ref, '#') + 1) = ?))";
+            let is_whole = self.is_whole || address::parts(table).0.is_some();
+            must(
+                if is_whole { whole } else { any },
+                Value::Text(table.clone()),
+            );
         }
         if let Some(kind) = &self.kind {
             must("kind = ?", Value::Text(kind.clone()));

@@ -10,16 +10,20 @@ use super::crashes;
 use super::enqueue::note;
 use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
-use super::{Journal, JournalError, existing, follow, names, next_versions};
+use super::{Journal, JournalError, accounts, existing, follow, names, next_versions};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, Kind, Naming, ParkReason, StateName, WatchName};
 
 /// A watch as it is configured now.
 #[derive(Debug, Clone)]
 pub struct Configured {
+    /// Where its files go: the name of the account, and where its API is.
+    pub account: String,
+    /// The base URL of that API.
+    pub endpoint: String,
     /// Its drop folder.
     pub path: PathBuf,
-    /// Where its files go.
+    /// The table there ([`crate::job::address`]).
     pub table: String,
     /// What its files become there.
     pub kind: Kind,
@@ -52,10 +56,13 @@ impl Journal {
                 "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
                 named_params! { ":pid": std::process::id(), ":version": version, ":since": millis(now) },
             )?;
+            accounts::begin(connection, &watches)?;
+            let former = accounts::former(connection)?;
             connection.execute("DELETE FROM watches", [])?;
             for watch in &watches {
                 insert_watch(connection, watch, now)?;
                 unpark(connection, watch, orderly, now)?;
+                accounts::change(connection, watch, former.get(&watch.naming.watch), now)?;
                 follow::follow(connection, watch, now)?;
             }
             let known = watches.iter().map(|watch| watch.naming.watch.clone());
@@ -205,11 +212,11 @@ fn insert_watch(
     let baseline = existing::begin(connection, (name, path), watch.leaves_existing, now)?;
     connection
         .prepare_cached(
-            "INSERT INTO watches (name, path, table_ref, kind, mode, mode_reason, baseline) \
-             VALUES (:name, :path, :table, :kind, 'inotify', 'not started yet', :baseline)",
+            "INSERT INTO watches (name, account, path, table_ref, kind, mode, mode_reason, baseline) \
+             VALUES (:name, :account, :path, :table, :kind, 'inotify', 'not started yet', :baseline)",
         )?
         .execute(named_params! {
-            ":name": name.as_str(), ":path": path_bytes(path), ":table": table,
+            ":name": name.as_str(), ":account": watch.account, ":path": path_bytes(path), ":table": table,
             ":kind": watch.kind.as_str(), ":baseline": baseline,
         })
         .map(drop)

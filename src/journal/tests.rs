@@ -1,5 +1,6 @@
 //! The journal as its callers see it: a real file, opened again and again.
 
+mod accounts;
 mod after;
 mod arrival;
 mod bench;

@@ -72,19 +72,23 @@ pub(super) enum Contradiction {
     Untold,
 }
 
-/// Asks each table once, and tells what is not as it should be.
+/// Asks each table once, by the client that it is asked with, and tells what is not as it should be.
 ///
 /// What is kept of a table at a time is its names, not its receipts: there may be millions.
-pub async fn verify(
+pub async fn verify<E>(
     reader: &Reader,
-    client: &Client,
+    client_of: impl Fn(&str) -> Result<Option<Client>, E>,
     filter: &ReceiptFilter,
     mut tell: impl FnMut(Finding),
-) -> Result<Tally, VerifyError> {
+) -> Result<Tally, E>
+where
+    E: From<VerifyError> + From<JournalError>,
+{
     let mut tally = Tally::default();
     for (table, kind) in reader.receipt_tables(filter)? {
         let filter = ReceiptFilter {
             table: Some(table.clone()),
+            is_whole: true,
             kind: Some(kind.clone()),
             ..filter.clone()
         };
@@ -113,11 +117,17 @@ pub async fn verify(
             }
             true
         })?;
+        let Some(client) = client_of(&table)? else {
+            tally.wrong += receipts;
+            let why = "no account of the configuration goes there".to_owned();
+            tell(Finding::NoTable(table, receipts, why));
+            continue;
+        };
         let compared = match Kind::parse(&kind) {
-            Some(Kind::Files) => list(client, &table, &said)
+            Some(Kind::Files) => list(&client, &table, &said)
                 .await
                 .map(|listed| compare(&said, listed)),
-            Some(Kind::Tabular) => rows::list(client, &table, &said)
+            Some(Kind::Tabular) => rows::list(&client, &table, &said)
                 .await
                 .map(|listed| rows::compare(&said, &listed)),
             None => {
@@ -133,7 +143,7 @@ pub async fn verify(
                 tell(Finding::NoTable(table, receipts, error.to_string()));
                 continue;
             }
-            compared => compared?,
+            compared => compared.map_err(VerifyError::from)?,
         };
         let sound = said.values().filter(|said| !wrong.contains_key(&said.job));
         for said in sound {

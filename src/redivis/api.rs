@@ -203,11 +203,16 @@ impl Client {
     }
 
     pub(super) fn locate(&self, kind: &str, reference: &str, rest: &str) -> Result<Url, ApiError> {
-        resource(self.endpoint(), kind, reference, rest).ok_or_else(|| ApiError::Refused {
+        let refused = |text: &str| ApiError::Refused {
             status: 400,
             code: None,
-            text: "this is no reference to a table or dataset".into(),
-        })
+            text: text.into(),
+        };
+        let own = self.own(reference);
+        let reference =
+            own.ok_or_else(|| refused("this table is at the endpoint of another account"))?;
+        resource(self.endpoint(), kind, reference, rest)
+            .ok_or_else(|| refused("this is no reference to a table or dataset"))
     }
 
     pub(super) async fn post<T: DeserializeOwned>(

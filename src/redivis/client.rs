@@ -13,6 +13,7 @@ use url::{Origin, Url};
 use super::address::is_loopback;
 use super::{Bearer, Budget};
 use crate::config;
+use crate::job::address;
 
 /// From sending an API request to the last byte of its answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -87,6 +88,7 @@ pub struct Client(Arc<Shared>);
 
 struct Shared {
     endpoint: Url,
+    is_elsewhere: bool,
     may_see_token: Vec<Origin>,
     token: RwLock<Bearer>,
     budget: Mutex<Budget>,
@@ -119,6 +121,7 @@ impl Client {
         may_see_token.push(settings.endpoint.origin());
         Ok(Self(Arc::new(Shared {
             endpoint: settings.endpoint.clone(),
+            is_elsewhere: settings.is_elsewhere,
             may_see_token,
             token: RwLock::new(token),
             budget: Mutex::new(Budget::new(Instant::now())),
@@ -143,6 +146,13 @@ impl Client {
 
     pub(super) fn endpoint(&self) -> &Url {
         &self.0.endpoint
+    }
+
+    /// The reference in an address, if that lies at this endpoint: what belongs to another account is not asked for here.
+    pub(super) fn own<'a>(&self, address: &'a str) -> Option<&'a str> {
+        let (endpoint, reference) = address::parts(address);
+        let own = self.0.is_elsewhere.then(|| self.0.endpoint.as_str());
+        (endpoint == own).then_some(reference)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -285,6 +295,8 @@ mod tests {
 
     fn settings(extra_ca_file: Option<PathBuf>) -> config::Redivis {
         config::Redivis {
+            name: config::HOME.into(),
+            is_elsewhere: false,
             endpoint: Url::parse("https://redivis.example/api/v1").unwrap(),
             token_file: None,
             send_token_to: vec![Url::parse("https://up.example").unwrap().origin()],
@@ -294,6 +306,25 @@ mod tests {
 
     fn bearer() -> Bearer {
         Bearer::new("t0k3n").unwrap()
+    }
+
+    #[test]
+    fn what_lies_at_the_endpoint_of_another_account_is_not_asked_for_here() {
+        let home = settings(None);
+        let elsewhere = config::Redivis {
+            is_elsewhere: true,
+            ..home.clone()
+        };
+        let table = "lab.data:next.raw";
+        let there = address::at(home.endpoint.as_str(), table);
+        let other = address::at("https://other.example/api/v1", table);
+        for (settings, own) in [(home, table), (elsewhere, &*there)] {
+            let client = Client::new(&settings, bearer()).unwrap();
+            for address in [table, &there, &other] {
+                let wanted = (address == own).then_some(table);
+                assert_eq!(client.own(address), wanted, "{address}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether files can be added to the version of a dataset that a table reference names, and what to do if not.
 
 use crate::config::{Reference, Version};
+use crate::job::address;
 
 use super::DatasetInfo;
 
@@ -36,7 +37,7 @@ impl Standing {
             return Self::Open;
         };
         let released = Released {
-            table: table.to_owned(),
+            table: address::parts(table).1.to_owned(),
             next: reference.in_next_version(),
             dataset: reference.dataset_name(),
             version: dataset.released.clone(),

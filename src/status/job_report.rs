@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::job::{Moment, State, printable};
+use crate::job::{Moment, State, address, printable};
 use crate::journal::{HistoryRow, JobRow};
 
 /// A job, as `jobs --json` prints it.
@@ -19,6 +19,8 @@ pub struct JobReport {
     pub remote_name: String,
     /// The table.
     pub table: String,
+    /// Where its API is, if that is another endpoint than that of `[redivis]`.
+    pub endpoint: Option<String>,
     /// `files` or `tabular`.
     pub kind: String,
     /// Bytes.
@@ -53,6 +55,7 @@ impl JobReport {
     /// From the journal's row, as seen at `now`.
     pub fn new(row: JobRow, now: &Moment) -> Self {
         let job = row.job;
+        let (endpoint, table) = address::parts(&job.table);
         let kind = job.kind.as_str();
         let session = match &job.state {
             State::Uploading(_, progress) => Some(progress.opened.clone()),
@@ -62,7 +65,8 @@ impl JobReport {
             id: job.id.0,
             watch: job.watch.to_string(),
             path: printable(&job.path),
-            table: job.table,
+            endpoint: endpoint.map(str::to_owned),
+            table: table.to_owned(),
             kind: kind.to_owned(),
             size: job.seen.size,
             mtime: Timestamp::from_nanosecond(job.seen.mtime_ns.into()).ok(),

@@ -9,4 +9,4 @@ mod snapshot;
 
 pub use job_report::{HistoryReport, JobReport};
 pub use receipt_report::ReceiptReport;
-pub use snapshot::{DaemonReport, JournalReport, Snapshot, WatchReport};
+pub use snapshot::{AccountReport, DaemonReport, JournalReport, Snapshot, WatchReport};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::job::printable;
+use crate::job::{address, printable};
 use crate::journal::Receipt;
 
 /// A receipt, as `receipts` prints it. Its fields are those of [`super::JobReport`], where they mean the same.
@@ -34,11 +34,13 @@ pub struct ReceiptReport {
     pub created_at: Timestamp,
     /// When the table had it.
     pub registered_at: Timestamp,
+    /// Where the table's API is, if that is another endpoint than that of `[redivis]`.
+    pub endpoint: Option<String>,
 }
 
 impl ReceiptReport {
     /// The names of the fields, in their order.
-    pub const FIELDS: [&str; 12] = [
+    pub const FIELDS: [&str; 13] = [
         "job",
         "watch",
         "path",
@@ -51,17 +53,20 @@ impl ReceiptReport {
         "mtime",
         "created_at",
         "registered_at",
+        "endpoint",
     ];
 }
 
 impl From<Receipt> for ReceiptReport {
     fn from(receipt: Receipt) -> Self {
+        let (endpoint, table) = address::parts(&receipt.table);
         Self {
+            endpoint: endpoint.map(str::to_owned),
+            table: table.to_owned(),
             job: receipt.job.0,
             watch: receipt.watch.to_string(),
             path: printable(&receipt.path),
             remote_name: receipt.remote_name,
-            table: receipt.table,
             kind: receipt.kind,
             remote_id: receipt.remote.to_string(),
             size: receipt.seen.size,

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::config::HOME;
+use crate::job::address;
 use crate::job::{StateName, printable};
-use crate::journal::{Count, DaemonRow, JournalError, Reader, Troubles, WatchRow};
+use crate::journal::{AccountRow, Count, JournalError, Reader, Troubles, WatchRow};
 
 /// The daemon's work at one moment, as `status --json` prints it.
 #[derive(Debug, Clone, Serialize)]
@@ -15,8 +17,10 @@ pub struct Snapshot {
     pub version: &'static str,
     /// The process.
     pub daemon: DaemonReport,
-    /// Whether the token is accepted.
+    /// Whether the token is accepted: that of `[redivis]`, or of the first account if no watch goes there.
     pub account: AccountReport,
+    /// Each account that a watch names.
+    pub accounts: Vec<AccountReport>,
     /// Jobs by state over all watches, and `waiting`, `settling`, `bytes_pending`, `bytes_done`.
     pub totals: BTreeMap<&'static str, u64>,
     /// What went out lately.
@@ -49,10 +53,18 @@ pub struct DaemonReport {
 /// Whether the token is accepted.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountReport {
+    /// `redivis`, or its name in `[account.NAME]`.
+    pub name: String,
+    /// Where its API is.
+    pub endpoint: Option<String>,
     /// `ok` or `paused`.
     pub state: String,
     /// Why it is paused, or what is wrong on the way.
     pub reason: Option<String>,
+    /// What went out to it lately.
+    pub rate_bytes_per_sec: u64,
+    /// What it told of its limits.
+    pub api: ApiReport,
 }
 
 /// One watch.
@@ -60,6 +72,8 @@ pub struct AccountReport {
 pub struct WatchReport {
     /// Its name.
     pub name: String,
+    /// The account that its files go to.
+    pub account: String,
     /// Its folder.
     pub path: String,
     /// Where its files go.
@@ -68,7 +82,7 @@ pub struct WatchReport {
     pub mode: String,
     /// Why.
     pub mode_reason: String,
-    /// Whether nothing is sent, because its table takes nothing; the reason is the error.
+    /// Whether nothing is sent, because its table takes nothing; the reason is the error. (Of its account see there.)
     pub paused: bool,
     /// As the totals, of this watch.
     pub totals: BTreeMap<&'static str, u64>,
@@ -96,7 +110,7 @@ pub struct JournalReport {
 }
 
 /// The API's limits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ApiReport {
     /// Requests that are left.
     pub budget_left: Option<u32>,
@@ -124,6 +138,9 @@ impl Snapshot {
             0
         };
         let totals = totals(counts.iter(), settling);
+        let accounts = accounts(reader.accounts()?, running, now);
+        let home = accounts.iter().find(|account| account.name == HOME);
+        let account = home.or(accounts.first()).cloned().unwrap_or_else(unknown);
         let rate = live.map_or(0, |row| row.rate);
         let pending = totals["bytes_pending"];
         Ok(Self {
@@ -133,10 +150,9 @@ impl Snapshot {
                 pid: holder.and_then(|holder| holder.pid),
                 since: live.map(|row| row.since),
             },
-            account: account(live),
             rate_bytes_per_sec: rate,
             eta_secs: pending.checked_div(rate).filter(|_| pending > 0),
-            limited_by: limited_by(live, &totals, now),
+            limited_by: limited_by(running, &accounts, &totals),
             totals,
             last_error: reader.last_error()?,
             watches: watches
@@ -146,12 +162,9 @@ impl Snapshot {
                     watch_report(watch, &counts, ignored, running)
                 })
                 .collect(),
-            api: ApiReport {
-                budget_left: live.and_then(|row| row.budget_left),
-                throttled_until: live
-                    .and_then(|row| row.throttled_until)
-                    .filter(|until| *until > now),
-            },
+            api: account.api.clone(),
+            account,
+            accounts,
             journal: journal_report(reader.troubles()),
         })
     }
@@ -203,35 +216,59 @@ fn totals<'a>(
     totals
 }
 
-fn account(live: Option<&DaemonRow>) -> AccountReport {
-    match live {
-        Some(row) => AccountReport {
-            state: row.account_state.clone(),
-            reason: Some(row.account_reason.clone()).filter(|reason| !reason.is_empty()),
+/// What a daemon last said of itself is worth nothing when it is gone.
+fn accounts(rows: Vec<AccountRow>, running: bool, now: Timestamp) -> Vec<AccountReport> {
+    let report = |row: AccountRow| AccountReport {
+        name: row.name,
+        endpoint: Some(row.endpoint),
+        state: if running { row.state } else { "ok".into() },
+        reason: Some(row.reason).filter(|reason| running && !reason.is_empty()),
+        rate_bytes_per_sec: if running { row.rate } else { 0 },
+        api: ApiReport {
+            budget_left: row.budget_left.filter(|_| running),
+            throttled_until: row.throttled_until.filter(|at| running && *at > now),
         },
-        None => AccountReport {
-            state: "ok".into(),
-            reason: None,
-        },
+    };
+    rows.into_iter().map(report).collect()
+}
+
+/// Before a daemon has ever run.
+fn unknown() -> AccountReport {
+    AccountReport {
+        name: HOME.into(),
+        endpoint: None,
+        state: "ok".into(),
+        reason: None,
+        rate_bytes_per_sec: 0,
+        api: ApiReport::default(),
     }
 }
 
+/// One account that is held up limits itself; all of them together limit the whole.
 fn limited_by(
-    live: Option<&DaemonRow>,
+    running: bool,
+    accounts: &[AccountReport],
     totals: &BTreeMap<&'static str, u64>,
-    now: Timestamp,
 ) -> &'static str {
     let open: u64 = StateName::ALL
         .iter()
         .filter(|state| !state.is_final())
         .map(|state| totals[state.as_str()])
         .sum();
-    match live {
-        Some(row) if row.account_state == "paused" => "paused",
-        Some(row) if row.throttled_until.is_some_and(|until| until > now) => "api-budget",
-        Some(_) if open > 0 => "network",
-        Some(_) if totals["settling"] > 0 => "settling",
-        _ => "nothing",
+    let usable = accounts.iter().filter(|account| account.state != "paused");
+    let mut usable = usable.peekable();
+    if !running {
+        "nothing"
+    } else if usable.peek().is_none() && !accounts.is_empty() {
+        "paused"
+    } else if usable.peek().is_some() && usable.all(|one| one.api.throttled_until.is_some()) {
+        "api-budget"
+    } else if open > 0 {
+        "network"
+    } else if totals["settling"] > 0 {
+        "settling"
+    } else {
+        "nothing"
     }
 }
 
@@ -242,8 +279,9 @@ fn watch_report(watch: WatchRow, counts: &[Count], ignored: u64, running: bool) 
     WatchReport {
         totals: totals(own, if running { watch.settling } else { 0 }),
         name: watch.name.to_string(),
+        account: watch.account,
         path: printable(&watch.path),
-        table: watch.table,
+        table: address::parts(&watch.table).1.to_owned(),
         mode: watch.mode,
         mode_reason: watch.mode_reason,
         paused: running && watch.closed.is_some(),

@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise, also in its helpers"
 )]
 
+mod accounts;
 mod adopt;
 mod after;
 mod again;

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::lab::{Lab, Plan, TABLE, holding, write_noise};
 
-const FIELDS: &str =
-    "job,watch,path,remote_name,table,kind,remote_id,size,md5,mtime,created_at,registered_at";
+const FIELDS: &str = "job,watch,path,remote_name,table,kind,remote_id,size,md5,mtime,created_at,registered_at,endpoint";
 
 /// `receipts`, with its exit code.
 fn receipts(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String) {
@@ -106,6 +105,7 @@ fn what_has_arrived_is_listed_as_csv_and_as_json() {
         for (value, key) in line.iter().zip(&keys) {
             let wanted = match &row[*key] {
                 Value::String(text) => text.clone(),
+                Value::Null => String::new(),
                 other => other.to_string(),
             };
             assert_eq!(value, wanted, "{key}");

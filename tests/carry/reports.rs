@@ -9,12 +9,13 @@ use serde_json::Value;
 use crate::lab::{Lab, PROGRAM, write_noise};
 use crate::process::wait_until;
 
-const JOB: [&str; 19] = [
+const JOB: [&str; 20] = [
     "id",
     "watch",
     "path",
     "remote_name",
     "table",
+    "endpoint",
     "kind",
     "size",
     "mtime",
@@ -56,6 +57,7 @@ const STATUS: [(&str, &[&str]); 7] = [
             "version",
             "daemon",
             "account",
+            "accounts",
             "totals",
             "rate_bytes_per_sec",
             "eta_secs",

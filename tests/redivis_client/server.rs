@@ -75,6 +75,8 @@ impl Server {
 
     pub fn client_within(&self, limits: Limits) -> Client {
         let settings = config::Redivis {
+            name: config::HOME.into(),
+            is_elsewhere: false,
             endpoint: Url::parse(&format!("{}/api/v1", self.url)).unwrap(),
             token_file: None,
             send_token_to: Vec::new(),

@@ -1,5 +1,6 @@
 //! The configuration as a whole.
 
+mod accounts;
 mod loading;
 mod messages;
 mod shipped;

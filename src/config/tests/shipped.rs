@@ -21,7 +21,23 @@ fn the_shipped_file_holds_every_key_with_the_default_of_the_code() {
         .known()
         .iter()
         .map(|(section, key)| (*section, (*key).to_owned()));
-    assert_eq!(keys_of(SHIPPED), known.collect::<BTreeSet<_>>());
+    let mut known = known.collect::<BTreeSet<_>>();
+    // none is there by default; the next test looks at what is shown of it
+    known.remove(&("", "account".to_owned()));
+    assert_eq!(keys_of(SHIPPED), known);
+}
+
+#[test]
+fn the_shipped_file_shows_an_account_with_the_defaults_of_the_code() {
+    let shown = SHIPPED.lines().skip_while(|line| *line != "# [account.eu]");
+    let shown = shown.take_while(|line| line.starts_with("# "));
+    let shown: Vec<_> = shown.map(|line| &line[2..]).collect();
+    assert_eq!(shown.len(), 5, "{shown:?}");
+    let watch = WATCH.replace("name =", "account = \"eu\"\nname =");
+    let whole = read(&format!("{}\n{watch}", shown.join("\n"))).unwrap();
+    let short = read(&format!("[account.eu]\n{watch}")).unwrap();
+    assert_eq!(whole, short);
+    assert_eq!(whole.accounts[0].name, "eu");
 }
 
 /// What is left to Redivis has no default that could stand there: the section is shown as a comment, whole.

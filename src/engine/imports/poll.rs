@@ -22,7 +22,10 @@ const GONE_AFTER: std::time::Duration = std::time::Duration::from_hours(1);
 /// Asks for the list and records what has ended. [`Outcome::importing`]: something is left to ask about.
 pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
-    let jobs = shared.journal.importing(&table, MOST).await?;
+    let jobs = shared
+        .journal
+        .importing(&shared.account, &table, MOST)
+        .await?;
     if jobs.is_empty() {
         return Ok(outcome);
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::Recorded;
 use super::super::batch::{self, Destination, Outcome};
 use super::super::condition::Account;
 use super::super::next_version::{Looked, Verdict, Words};
 use super::super::register::Stored;
 use super::super::worker::{Left, Trouble};
+use super::super::{Recorded, Shared};
 use super::{Event, Pool};
 use crate::job::Job;
 use crate::journal::JournalError;
@@ -32,6 +32,7 @@ impl Pool {
                 self.pauses.upload_ended();
                 for (taken, left) in carried {
                     self.under_way.transferring -= taken;
+                    self.seat.give(taken);
                     self.on_transferred(left?);
                 }
                 Ok(())
@@ -122,7 +123,7 @@ impl Pool {
                 match trouble {
                     Trouble::UploadServer(why, wanted) => self.on_upload_trouble(why, wanted),
                     Trouble::Machine => {
-                        if self.squeeze.squeeze(Instant::now()) {
+                        if self.seat.squeeze(Instant::now()) {
                             tracing::warn!("out of descriptors or memory: fewer files at once");
                         }
                     }
@@ -181,7 +182,12 @@ impl Pool {
                 });
             }
             Some(batch::Trouble::Auth(why)) => {
-                tracing::error!(why, "the account is paused: uploads wait, nothing is lost");
+                let account = &self.shared.account;
+                tracing::error!(
+                    account,
+                    why,
+                    "the account is paused: its uploads wait, nothing is lost"
+                );
                 self.pauses.pause_account(Instant::now());
                 self.note(|condition| condition.account = Account::Paused(why));
             }
@@ -196,7 +202,14 @@ impl Pool {
                 }
                 let failures = self.condition.borrow().api_failures;
                 let delay = self.pause(failures).max(wanted.unwrap_or_default());
-                tracing::warn!(why, ?delay, failures, "no calls to Redivis for a while");
+                let account = &self.shared.account;
+                tracing::warn!(
+                    account,
+                    why,
+                    ?delay,
+                    failures,
+                    "no calls to Redivis for a while"
+                );
                 self.pauses.pause_api(now + delay);
             }
         }
@@ -217,7 +230,7 @@ impl Pool {
                 }
                 tracing::info!(table, "the table takes files again");
                 self.note_closed_tables();
-                self.shared.journal.report_table(table, None).await
+                self.report_table(table, None).await
             }
             Some(Destination::Refuses(table, said)) => {
                 let now = Instant::now();
@@ -235,7 +248,7 @@ impl Pool {
                     "the table takes nothing: its files wait, the others go on"
                 );
                 self.note_closed_tables();
-                self.shared.journal.report_table(table, Some(said)).await
+                self.report_table(table, Some(said)).await
             }
         }
     }
@@ -258,7 +271,7 @@ impl Pool {
                         self.destinations.try_now(&table, now);
                     } else if let Some(why) = self.destinations.explain(&table, &words) {
                         tracing::warn!(table, why, "why the table takes nothing");
-                        self.shared.journal.report_table(table, Some(why)).await?;
+                        self.report_table(table, Some(why)).await?;
                     }
                 }
                 if let Some(wait) = again {
@@ -269,6 +282,13 @@ impl Pool {
         }
         self.note_closed_tables();
         self.on_call(None, looked.answered, looked.trouble).await
+    }
+
+    async fn report_table(&self, table: String, why: Option<String>) -> Recorded<()> {
+        let Shared {
+            journal, account, ..
+        } = &*self.shared;
+        journal.report_table(account, table, why).await
     }
 
     fn note_closed_tables(&self) {

@@ -21,12 +21,12 @@ use super::destinations::Destinations;
 use super::imports::Rounds;
 use super::inquiries::Inquiries;
 use super::lot::Carried;
+use super::machine::{Machine, Seat};
 use super::next_version::Looked;
 use super::pauses::Pauses;
 use super::priority::Priorities;
 use super::rate::Rate;
 use super::remote::Remote;
-use super::squeeze::{Squeeze, descriptors};
 use super::stock::Stock;
 use super::surroundings::Surroundings;
 use super::worker::signed;
@@ -89,9 +89,11 @@ struct Pool {
     destinations: Destinations,
     inquiries: Inquiries,
     rounds: Rounds,
-    squeeze: Squeeze,
+    seat: Seat,
     rate: Rate,
     under_way: UnderWay,
+    /// Whether there was ever a token.
+    has_token: bool,
     /// In the order in which they are served.
     watches: Vec<WatchName>,
     /// Queues of the journal that may have more jobs of a watch that may go on now.
@@ -115,10 +117,27 @@ struct UnderWay {
 }
 
 impl Engine {
-    /// Puts the engine together; nothing runs yet.
-    pub fn new(config: &Config, journal: Journal, client: Client, credential: Credential) -> Self {
-        let client = Arc::new(client);
-        Self::within(config, journal, client, credential, Surroundings::real())
+    /// Puts the engine of one account together, by a configuration that holds it and its watches alone
+    /// ([`Config::of_account`]); nothing runs yet.
+    pub fn new(
+        config: &Config,
+        journal: Journal,
+        client: Client,
+        credential: Credential,
+        machine: &Arc<Machine>,
+    ) -> Self {
+        let (client, here) = (Arc::new(client), Surroundings::real());
+        Self::within(config, journal, client, credential, here, machine)
+    }
+
+    /// The account has no token yet: nothing is asked before one is found.
+    #[must_use]
+    pub fn without_token(mut self, why: String) -> Self {
+        self.pool.has_token = false;
+        self.pool.pauses.pause_account(Instant::now());
+        self.pool
+            .note(|condition| condition.account = Account::Paused(why));
+        self
     }
 
     /// As [`Engine::new`], with any far side and in any surroundings.
@@ -128,9 +147,10 @@ impl Engine {
         client: Arc<dyn Remote>,
         credential: Credential,
         surroundings: Surroundings,
+        machine: &Arc<Machine>,
     ) -> Self {
         let (report, events) = mpsc::channel(config.transfer.workers * stock::SHARES);
-        let shared = Shared::new(config, journal, client, credential, surroundings);
+        let shared = Shared::new(config, journal, client, credential, surroundings, machine);
         let watches = config.watches.iter();
         let priorities = Priorities::new(watches.map(|watch| (watch.name.clone(), watch.priority)));
         let mut watches: Vec<_> = shared.folders.keys().cloned().collect();
@@ -147,9 +167,10 @@ impl Engine {
             destinations: Destinations::default(),
             inquiries: Inquiries::default(),
             rounds: Rounds::default(),
-            squeeze: Squeeze::new(config.transfer.workers, descriptors()),
+            seat: machine.join(),
             rate: Rate::new(Instant::now()),
             under_way: UnderWay::default(),
+            has_token: true,
             watches,
             unexhausted: HashSet::new(),
             due: Instant::now() + LOOK_AGAIN,
@@ -180,9 +201,13 @@ impl Engine {
 impl Pool {
     async fn run(mut self, stop: CancellationToken) -> Recorded<()> {
         self.tables = Acquaintance::with(self.shared.journal.listed_tables().await?);
+        if !self.has_token {
+            self.report_account().await?;
+        }
         let mut news = self.shared.journal.news();
         let mut happened = Vec::with_capacity(AT_ONCE);
-        for table in self.shared.journal.importing_tables().await? {
+        let account = &self.shared.account;
+        for table in self.shared.journal.importing_tables(account).await? {
             self.rounds.expect(&table, Instant::now());
         }
         loop {
@@ -205,6 +230,7 @@ impl Pool {
                 _ = self.events.recv_many(&mut happened, AT_ONCE) => {}
                 _ = news.changed() => self.ask_again(Queue::Queued),
                 () = self.shared.uploads.answered.notified() => self.on_upload_server_well(),
+                () = self.seat.freed() => {}
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -230,8 +256,20 @@ impl Pool {
         }
         if self.pauses.probe(now) {
             match (self.shared.credential)() {
-                Ok(token) => self.shared.client.set_token(token),
-                Err(why) => tracing::error!(why, "the token cannot be read"),
+                Ok(token) => {
+                    self.shared.client.set_token(token);
+                    self.has_token = true;
+                }
+                Err(why) => {
+                    tracing::error!(
+                        account = self.shared.account,
+                        why,
+                        "the token cannot be read"
+                    );
+                    if !self.has_token {
+                        self.pauses.pause_account(now);
+                    }
+                }
             }
         }
         Ok(())
@@ -252,8 +290,8 @@ impl Pool {
     // ---- questions
 
     /// Of all workers together, in shares.
-    fn capacity(&mut self) -> usize {
-        self.squeeze.capacity(Instant::now())
+    fn capacity(&self) -> usize {
+        self.seat.capacity(Instant::now())
     }
 
     /// How many more files may soon be stored, at most; many if the journal may have more.
@@ -329,6 +367,9 @@ impl Pool {
             Some(self.shared.now() + signed(wait))
         });
         let journal = &self.shared.journal;
-        journal.report_account(state, reason, until, None).await
+        let account = &self.shared.account;
+        journal
+            .report_account(account, state, reason, until, None)
+            .await
     }
 }

@@ -44,7 +44,12 @@ impl Pool {
         self.keep_what_cannot_be_registered().await?;
         self.start_transfers(stop).await?;
         match self.rate.new_reading(Instant::now(), self.shared.sent()) {
-            Some(bytes_per_sec) => self.shared.journal.report_rate(bytes_per_sec).await,
+            Some(bytes_per_sec) => {
+                self.shared
+                    .journal
+                    .report_rate(&self.shared.account, bytes_per_sec)
+                    .await
+            }
             None => Ok(()),
         }
     }
@@ -328,9 +333,10 @@ impl Pool {
 
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
+        let mut lacks = false;
         while self.pauses.may_upload(Instant::now()) {
             let capacity = self.capacity();
-            let mut free = capacity.saturating_sub(self.under_way.transferring);
+            let mut free = self.seat.free(Instant::now());
             let mut most = capacity.min(stock::MOST_IN_A_LOT);
             if self.pauses.uploads_ail() {
                 // one finds out whether they are well again
@@ -342,6 +348,7 @@ impl Pool {
             }
             let mut lot = self.stock.next_lot(free, most);
             if lot.is_empty() {
+                lacks = self.stock.ready() > 0;
                 break;
             }
             let now = self.shared.now();
@@ -351,12 +358,14 @@ impl Pool {
                 self.start_lot(lot, stop.clone());
             }
         }
+        self.seat.want(lacks);
         self.renew(stale).await
     }
 
     fn start_lot(&mut self, lot: Vec<Job>, stop: CancellationToken) {
         let taken: usize = lot.iter().map(|job| stock::shares(job.seen.size)).sum();
         self.under_way.transferring += taken;
+        self.seat.take(taken);
         self.pauses.uploading();
         let (shared, report) = (self.shared.clone(), self.report.clone());
         self.watch_over(async move {

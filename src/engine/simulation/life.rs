@@ -105,6 +105,8 @@ impl Machine {
         tokio::spawn(write(self.world.clone(), writer, slow_disk_ms));
         let watches = self.config.watches.iter();
         let watches = watches.map(|watch| Configured {
+            account: watch.account.clone(),
+            endpoint: self.config.redivis.endpoint.to_string(),
             path: watch.path.clone(),
             table: watch.table.clone(),
             kind: watch.kind,
@@ -156,7 +158,15 @@ impl Machine {
             reading: Reading::Here,
         };
         let credential: Credential = Arc::new(|| Ok(Bearer::new("t").expect("a token")));
-        Engine::within(&self.config, journal, far, credential, surroundings)
+        let machine = crate::engine::Machine::new(&self.config.transfer);
+        Engine::within(
+            &self.config,
+            journal,
+            far,
+            credential,
+            surroundings,
+            &machine,
+        )
     }
 
     async fn disturbed(

@@ -96,6 +96,8 @@ pub fn sighting(name: &str, ino: u64) -> Sighting {
 
 pub fn configured(path: &str, table: &str) -> Configured {
     Configured {
+        account: "redivis".into(),
+        endpoint: "https://redivis.com/api/v1".into(),
         path: path.into(),
         table: table.into(),
         kind: Kind::Files,

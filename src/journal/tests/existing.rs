@@ -40,6 +40,7 @@ fn offer(bench: &Bench, files: &[Sighting]) -> usize {
 /// The end of a complete scan.
 fn scanned(bench: &Bench, whole: bool) {
     let report = WatchRow {
+        account: "redivis".into(),
         name: watch(),
         path: "/w".into(),
         table: "t".into(),

@@ -40,13 +40,21 @@ fn an_import_is_nobody_s_and_found_by_its_table_also_after_a_crash() {
     for _ in 0..2 {
         let journal = bench.journal();
         let table = job.table.as_str();
-        assert_eq!(block(journal.importing_tables()).unwrap(), [table]);
+        assert_eq!(block(journal.importing_tables("redivis")).unwrap(), [table]);
         assert_eq!(
-            block(journal.importing(table, 10)).unwrap(),
+            block(journal.importing("redivis", table, 10)).unwrap(),
             std::slice::from_ref(&job)
         );
-        assert!(block(journal.importing(table, 0)).unwrap().is_empty());
-        assert!(block(journal.importing("other", 10)).unwrap().is_empty());
+        assert!(
+            block(journal.importing("redivis", table, 0))
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            block(journal.importing("redivis", "other", 10))
+                .unwrap()
+                .is_empty()
+        );
         for queue in [Queue::Stored, Queue::Interrupted] {
             assert!(claim(&journal, queue).is_empty(), "nobody claims it");
         }

@@ -27,6 +27,8 @@ fn by_file_name(of: &str) -> Configured {
 
 fn named(of: &str, template: Template) -> Configured {
     Configured {
+        account: "redivis".into(),
+        endpoint: "https://redivis.com/api/v1".into(),
         path: PathBuf::from("/").join(of),
         table: TABLE.into(),
         kind: Kind::Files,

@@ -82,6 +82,7 @@ fn what_a_watch_says_of_itself_is_there_for_whoever_asks() {
     let journal = bench.journal();
     block(journal.begin("1", vec![configured("/w", "t")], now())).unwrap();
     let row = WatchRow {
+        account: "redivis".into(),
         name: watch(),
         path: "/w".into(),
         table: "t".into(),
@@ -117,24 +118,29 @@ fn what_the_engine_says_of_itself_is_there_for_whoever_asks() {
     let bench = Bench::new();
     let (journal, reader) = (bench.journal(), Reader::open(&bench.path).unwrap());
     block(journal.begin("1", vec![configured("/w", "t")], now())).unwrap();
-    block(journal.report_account(AccountState::Paused, "no".into(), Some(now()), Some(7))).unwrap();
-    block(journal.report_rate(1234)).unwrap();
-    block(journal.report_table("t".into(), Some("released".into()))).unwrap();
+    block(journal.report_account(
+        "redivis",
+        AccountState::Paused,
+        "no".into(),
+        Some(now()),
+        Some(7),
+    ))
+    .unwrap();
+    block(journal.report_rate("redivis", 1234)).unwrap();
+    block(journal.report_table("redivis", "t".into(), Some("released".into()))).unwrap();
     let row = reader.daemon().unwrap().unwrap();
+    let account = reader.accounts().unwrap().remove(0);
+    assert_eq!((&*account.state, &*account.reason), ("paused", "no"));
     assert_eq!(
-        (&*row.account_state, &*row.account_reason),
-        ("paused", "no")
-    );
-    assert_eq!(
-        (row.throttled_until, row.budget_left),
+        (account.throttled_until, account.budget_left),
         (Some(now()), Some(7))
     );
     assert_eq!((row.pid, row.rate), (std::process::id(), 1234));
     let closed = || reader.watches().unwrap().remove(0).closed;
     assert_eq!(closed(), Some("released".into()));
-    block(journal.report_table("another".into(), None)).unwrap();
+    block(journal.report_table("redivis", "another".into(), None)).unwrap();
     assert_eq!(closed(), Some("released".into()), "that was another table");
-    block(journal.report_table("t".into(), None)).unwrap();
+    block(journal.report_table("redivis", "t".into(), None)).unwrap();
     assert_eq!(closed(), None);
 }
 

@@ -123,6 +123,7 @@ impl Ledger for Recorder {
 /// Events only: no scan comes to their help.
 fn settings(root: &Path) -> Watch {
     Watch {
+        account: "redivis".into(),
         name: WatchName::new("test"),
         path: root.to_path_buf(),
         table: "o.d.t".into(),

@@ -1,0 +1,314 @@
+//! Several accounts: two practice servers, of which each knows a token of its own. What one of them refuses or puts off
+//! concerns its own files, and nobody else's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use redivis_drop::sandbox::{Action, Answer, Call, Fault, Sandbox, Settings};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::lab::{Holding, Lab, MIB, Plan, TABLE, holding, write_noise};
+use crate::process::wait_until;
+
+const EU_TOKEN: &str = "the-token-of-eu";
+
+/// A lab, and another server with its own token: the account `eu`, with a drop folder of its own.
+struct Two {
+    lab: Lab,
+    eu: Sandbox,
+    eu_folder: PathBuf,
+    eu_token: PathBuf,
+    _runtime: Runtime,
+}
+
+impl Two {
+    fn new(plan: &Plan) -> Self {
+        let lab = Lab::with(plan);
+        let runtime = Runtime::new().unwrap();
+        let settings = Settings {
+            upload_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            bytes_per_sec: plan.speed,
+            ..Settings::new(lab.elsewhere("eu-server"), EU_TOKEN)
+        };
+        let eu = runtime.block_on(Sandbox::start(settings)).unwrap();
+        let two = Self {
+            eu_folder: lab.elsewhere("eu-drop"),
+            eu_token: lab.elsewhere("eu-token"),
+            lab,
+            eu,
+            _runtime: runtime,
+        };
+        fs::create_dir(&two.eu_folder).unwrap();
+        two.write_eu_token(EU_TOKEN);
+        two.configure("eu", "");
+        two
+    }
+
+    /// The second watch goes to this account, and this stands in the second account.
+    fn configure(&self, account: &str, more: &str) {
+        let plan = Plan {
+            transfer: "resumable_above = \"1 MB\"\nchunk_size = \"256 KiB\"\nworkers = 2",
+            ..Plan::default()
+        };
+        self.lab.configure(&plan, &self.lab.endpoint());
+        let text = fs::read_to_string(&self.lab.config).unwrap();
+        let further = format!(
+            "[[watch]]\nname = \"eu\"\naccount = {account:?}\npath = \"{}\"\ntable = \"{TABLE}\"\nsettle = \"100ms\"\n\
+             [account.eu]\nendpoint = \"{}\"\ntoken_file = \"{}\"\n{more}",
+            self.eu_folder.display(),
+            self.eu.endpoint(),
+            self.eu_token.display(),
+        );
+        fs::write(&self.lab.config, text + &further).unwrap();
+    }
+
+    fn write_eu_token(&self, token: &str) {
+        fs::write(&self.eu_token, token).unwrap();
+        fs::set_permissions(&self.eu_token, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn drop_for_eu(&self, name: &str, size: usize, seed: u64) -> Holding {
+        let path = self.eu_folder.join(name);
+        write_noise(&path, size, seed);
+        holding(name, &path)
+    }
+
+    fn in_eu(&self) -> Vec<Holding> {
+        let files = self.eu.registered(TABLE).into_iter();
+        let mut held: Vec<_> = files.map(|file| (file.name, file.size, file.md5)).collect();
+        held.sort();
+        held
+    }
+
+    /// Each server holds its own files and no others, and was shown no other token.
+    fn expect(&self, here: Vec<Holding>, mut in_eu: Vec<Holding>) {
+        self.lab.expect(here);
+        in_eu.sort();
+        assert_eq!(self.in_eu(), in_eu);
+        let report = self.eu.report();
+        assert_eq!(report.violations, []);
+        assert_eq!(report.token_seen_elsewhere, 0);
+    }
+
+    /// The account of this name in `status --json`.
+    fn account(&self, name: &str) -> Value {
+        let status = self.lab.status().unwrap_or_default();
+        let accounts = status["accounts"].as_array().cloned().unwrap_or_default();
+        let mut accounts = accounts.into_iter();
+        accounts.find(|one| one["name"] == name).unwrap_or_default()
+    }
+}
+
+#[test]
+fn the_same_file_for_the_same_table_of_two_accounts_is_in_each_by_its_own_token() {
+    let two = Two::new(&Plan::default());
+    let here = vec![
+        two.lab.drop_file("a", 100_000, 1),
+        two.lab.drop_file("b", 10, 2),
+    ];
+    let in_eu = vec![
+        two.drop_for_eu("a", 100_000, 1),
+        two.drop_for_eu("b", 20, 3),
+    ];
+    two.lab.carry_all();
+    two.expect(here.clone(), in_eu.clone());
+
+    let said = |arguments: &[&str]| {
+        let output = two.lab.output(arguments);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        said
+    };
+    let checked = said(&["check", "--online"]);
+    for part in [
+        format!("account redivis: {}: sequencer\n", two.lab.endpoint()),
+        format!("account eu: {}: eu\n", two.eu.endpoint()),
+        format!("eu: the table {TABLE} is there"),
+        format!("sequencer: the table {TABLE} is there"),
+    ] {
+        assert!(checked.contains(&part), "{checked}");
+    }
+    assert!(said(&["receipts", "--verify"]).contains("4 receipts are true"));
+    let receipts = said(&["receipts", "--format", "ndjson", "--table", TABLE]);
+    let mut at: BTreeMap<String, u32> = BTreeMap::new();
+    for line in receipts.lines() {
+        let receipt: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(receipt["table"], TABLE);
+        *at.entry(receipt["endpoint"].to_string()).or_default() += 1;
+    }
+    let endpoint = format!("{:?}", two.eu.endpoint());
+    assert_eq!(at, BTreeMap::from([("null".into(), 2), (endpoint, 2)]));
+
+    let status = two.lab.status().unwrap();
+    assert_eq!(status["account"]["name"], "redivis");
+    assert_eq!(two.account("eu")["endpoint"], two.eu.endpoint());
+    assert_eq!(status["watches"][0]["account"], "eu");
+    assert_eq!(status["watches"][0]["table"], TABLE);
+    // a second look finds nothing to do at either
+    let asked = two.eu.report().requests(Call::TempUploads);
+    two.lab.carry_all();
+    assert_eq!(two.eu.report().requests(Call::TempUploads), asked);
+    two.expect(here, in_eu);
+}
+
+#[test]
+fn a_refused_token_pauses_its_own_account_and_goes_on_after_a_reload() {
+    let two = Two::new(&Plan::default());
+    two.write_eu_token("a-wrong-token");
+    let in_eu = vec![two.drop_for_eu("waits", 1_000, 1)];
+    let daemon = two.lab.start(&["run"]);
+    wait_until("eu is paused", || two.account("eu")["state"] == "paused");
+    let mut here = Vec::new();
+    for seed in 1..=3 {
+        here.push(two.lab.drop_file(&format!("goes-{seed}"), 2_000, seed));
+        wait_until("the others go on", || two.lab.total("done") == seed);
+    }
+    let status = two.lab.status().unwrap();
+    assert_eq!(status["account"]["state"], "ok");
+    assert_ne!(status["limited_by"], "paused");
+    let reason = two.account("eu")["reason"].to_string();
+    assert!(reason.contains("401"), "{reason}");
+    let output = two.lab.output(&["status"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("account eu: paused: "), "{said}");
+    assert!(said.contains("account redivis: ok"), "{said}");
+    assert_eq!(two.eu.report().requests(Call::Put), 0);
+
+    let output = two.lab.output(&["check", "--online"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("account eu: "), "{said}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("sequencer: the table"), "{said}");
+
+    two.write_eu_token(EU_TOKEN);
+    daemon.reload();
+    wait_until("eu goes on", || two.lab.total("done") == 4);
+    daemon.terminate();
+    two.expect(here, in_eu);
+}
+
+#[test]
+fn an_account_without_a_token_holds_up_no_other() {
+    let two = Two::new(&Plan::default());
+    fs::remove_file(&two.eu_token).unwrap();
+    let in_eu = vec![two.drop_for_eu("waits", 1_000, 1)];
+    let here = vec![two.lab.drop_file("goes", 1_000, 2)];
+    let ended = two.lab.run_once();
+    assert_eq!(ended.code, Some(4), "{}", ended.said);
+    assert!(
+        ended.said.contains("account.eu.token_file"),
+        "{}",
+        ended.said
+    );
+    two.expect(here.clone(), Vec::new());
+    assert_eq!(two.eu.report().requests(Call::TempUploads), 0);
+    two.write_eu_token(EU_TOKEN);
+    two.lab.carry_all();
+    two.expect(here, in_eu);
+}
+
+#[test]
+fn an_account_that_is_told_to_wait_slows_no_other() {
+    let two = Two::new(&Plan::default());
+    let wait = Answer::status(429).header("Retry-After", "3600");
+    let busy = Fault::new(Call::TempUploads, Action::Answer(wait));
+    two.eu.script(vec![busy]);
+    two.drop_for_eu("waits", 1_000, 1);
+    let daemon = two.lab.start(&["run"]);
+    wait_until("eu is to wait", || {
+        two.account("eu")["api"]["throttled_until"].is_string()
+    });
+    let here = vec![two.lab.drop_file("goes", 1_000, 2)];
+    wait_until("the other goes on", || two.lab.total("done") == 1);
+    assert!(two.account("redivis")["api"]["throttled_until"].is_null());
+    assert_ne!(two.lab.status().unwrap()["limited_by"], "api-budget");
+    daemon.terminate();
+    two.expect(here, Vec::new());
+}
+
+#[test]
+fn killed_with_two_accounts_both_go_on_and_each_file_is_there_once() {
+    let plan = Plan {
+        speed: Some(2_000_000),
+        ..Plan::default()
+    };
+    let two = Two::new(&plan);
+    let mut here = vec![two.lab.drop_file("large", 3 * MIB, 1)];
+    let mut in_eu = vec![two.drop_for_eu("large", 3 * MIB, 2)];
+    for seed in 3..13 {
+        let name = format!("small-{seed}");
+        here.push(two.lab.drop_file(&name, 1_000, seed));
+        in_eu.push(two.drop_for_eu(&name, 1_000, seed));
+    }
+    for confirmed in [1, 1_000_000] {
+        let daemon = two.lab.start(&["run"]);
+        wait_until("both send", || {
+            let jobs = two.lab.jobs();
+            let far = |watch: &str| {
+                let mut own = jobs.iter().filter(|job| job["watch"] == watch);
+                own.any(|job| {
+                    job["remote_name"] == "large"
+                        && (job["confirmed_bytes"].as_u64() >= Some(confirmed)
+                            || job["state"] == "done")
+                })
+            };
+            far("eu") && far("sequencer")
+        });
+        daemon.kill();
+    }
+    two.lab.carry_all();
+    two.expect(here, in_eu);
+}
+
+#[test]
+fn a_watch_that_goes_to_another_account_begins_anew_what_was_half_sent() {
+    let plan = Plan {
+        speed: Some(500_000),
+        ..Plan::default()
+    };
+    let two = Two::new(&plan);
+    let done = two.drop_for_eu("done", 1_000, 1);
+    let daemon = two.lab.start(&["run"]);
+    wait_until("one is done", || two.lab.total("done") == 1);
+    let half = two.drop_for_eu("half", 2 * MIB, 2);
+    wait_until("one is half sent", || {
+        let job = two
+            .lab
+            .jobs()
+            .into_iter()
+            .find(|job| job["remote_name"] == "half");
+        job.is_some_and(|job| job["confirmed_bytes"].as_u64() > Some(0))
+    });
+    two.configure("redivis", "");
+    daemon.reload();
+    wait_until("it is done", || two.lab.total("done") == 2);
+    assert_eq!(two.lab.job("half")["endpoint"], Value::Null);
+    daemon.terminate();
+    two.expect(vec![half], vec![done]);
+}
+
+#[test]
+fn a_reload_adds_an_account_and_takes_it_away() {
+    let two = Two::new(&Plan::default());
+    let with_eu = fs::read_to_string(&two.lab.config).unwrap();
+    two.lab.configure(&Plan::default(), &two.lab.endpoint());
+    let without = fs::read_to_string(&two.lab.config).unwrap();
+    let here = vec![two.lab.drop_file("a", 1_000, 1)];
+    let in_eu = vec![two.drop_for_eu("b", 1_000, 2)];
+    let daemon = two.lab.start(&["run"]);
+    wait_until("the first is done", || two.lab.total("done") == 1);
+    assert_eq!(two.account("eu"), Value::Null);
+    fs::write(&two.lab.config, with_eu).unwrap();
+    daemon.reload();
+    wait_until("eu is served", || two.lab.total("done") == 2);
+    fs::write(&two.lab.config, without).unwrap();
+    daemon.reload();
+    wait_until("eu is gone", || two.account("eu") == Value::Null);
+    daemon.terminate();
+    two.expect(here, in_eu);
+}
