@@ -312,6 +312,14 @@ fn receipts_are_found_by_path_md5_table_watch_and_time() {
     let files = ("lab.data.raw".to_owned(), "files".to_owned());
     assert_eq!(tables(path("run/a")).unwrap(), [files]);
     assert_eq!(tables(path("elsewhere")).unwrap(), []);
+    let proofs = |path: &str| {
+        let reader = Reader::open(&bench.path).unwrap();
+        reader.proofs(&watch(), Path::new(path)).unwrap()
+    };
+    // one for each version
+    assert_eq!(proofs("run/a"), [(1 << 40, md5), (1 << 40, md5)]);
+    assert_eq!(proofs("run/b").len(), 1);
+    assert_eq!(proofs("a"), []);
 }
 
 #[test]
