@@ -126,7 +126,14 @@ fn show(reader: &Reader, id: JobId, json: bool) -> Result<io::Result<()>, Failur
         return Ok(write_json(&mut out, &report));
     }
     let shown = write_line(&mut out, &job).and_then(|()| {
+        let mut by = None;
         history.iter().try_for_each(|line| {
+            // once for what one start of the daemon did
+            if let Some(who) = &line.by
+                && by.replace(who) != Some(who)
+            {
+                writeln!(out, "  by {who}")?;
+            }
             let note = line.note.as_deref().unwrap_or_default();
             writeln!(out, "  {}  {:<11}  {note}", text::time(line.at), line.state)
         })

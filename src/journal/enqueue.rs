@@ -50,7 +50,9 @@ const SUPERSEDE: &str = "UPDATE jobs SET state = 'superseded', finished_at = ?2,
      session_at = NULL, session_boot = NULL, session_awake = NULL, confirmed = NULL, bound = NULL, hash_state = NULL, reason = NULL \
      WHERE id = ?1";
 
-const HISTORY: &str = "INSERT INTO history (job, at, state, note) VALUES (?1, ?2, ?3, ?4)";
+/// By the start that goes on now.
+const HISTORY: &str = "INSERT INTO history (job, at, state, note, start) \
+     VALUES (?1, ?2, ?3, ?4, (SELECT max(id) FROM starts))";
 
 impl Journal {
     /// Those of the sightings whose exact version is in no job of this watch, or in one that was

@@ -107,6 +107,8 @@ pub struct HistoryRow {
     pub state: String,
     /// Why.
     pub note: Option<String>,
+    /// Which start of the daemon did it; `None`: an older version, which did not say.
+    pub by: Option<String>,
 }
 
 impl Reader {
@@ -234,12 +236,17 @@ impl Reader {
 
     /// The whole history of a job.
     pub fn history(&self, id: JobId) -> Result<Vec<HistoryRow>, JournalError> {
-        let sql = format!("SELECT at, state, note FROM history WHERE job = {id} ORDER BY rowid");
+        let sql = format!(
+            "SELECT history.at, state, note, 'redivis-drop ' || version || ', process ' || pid || ' of user ' || uid \
+             || ' on ' || host || ', started ' || strftime('%Y-%m-%dT%H:%M:%SZ', starts.at / 1000, 'unixepoch') AS by \
+             FROM history LEFT JOIN starts ON starts.id = start WHERE job = {id} ORDER BY history.rowid"
+        );
         self.all(&sql, |row| {
             Ok(HistoryRow {
                 at: time(row.get("at")?)?,
                 state: row.get("state")?,
                 note: row.get("note")?,
+                by: row.get("by")?,
             })
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, named_params, params};
 
 use super::crashes;
 use super::enqueue::note;
@@ -56,6 +56,7 @@ impl Journal {
                 "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
                 named_params! { ":pid": std::process::id(), ":version": version, ":since": millis(now) },
             )?;
+            sign(connection, version, now)?;
             accounts::begin(connection, &watches)?;
             let former = accounts::former(connection)?;
             connection.execute("DELETE FROM watches", [])?;
@@ -97,6 +98,18 @@ impl Journal {
         self.write(move |connection| wait_no_longer_than_can_be(connection, now))
             .await
     }
+}
+
+/// What is done from now on is done by this start of the daemon.
+fn sign(connection: &Connection, version: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let system = rustix::system::uname();
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO starts (version, pid, uid, host, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let uid = rustix::process::geteuid().as_raw();
+    let host = system.nodename().to_string_lossy();
+    let signed = insert.execute(params![version, std::process::id(), uid, host, millis(now)]);
+    signed.map(drop)
 }
 
 fn wait_no_longer_than_can_be(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {

@@ -13,6 +13,7 @@ mod follow;
 mod full;
 mod groups;
 pub(super) mod heard;
+mod history;
 mod imports;
 mod known;
 mod listings;

@@ -98,11 +98,23 @@ pub struct HistoryReport {
     pub state: String,
     /// Why.
     pub note: Option<String>,
+    /// Who: which start of the daemon, if that is known.
+    pub by: Option<String>,
 }
 
 impl From<HistoryRow> for HistoryReport {
     fn from(row: HistoryRow) -> Self {
-        let HistoryRow { at, state, note } = row;
-        Self { at, state, note }
+        let HistoryRow {
+            at,
+            state,
+            note,
+            by,
+        } = row;
+        Self {
+            at,
+            state,
+            note,
+            by,
+        }
     }
 }
