@@ -102,6 +102,8 @@ struct Shared {
     /// One more holder for each file that is streamed.
     streams: Arc<()>,
     uploads: UploadServer,
+    /// Imports that the lists of their tables do not have.
+    unlisted: imports::Unlisted,
 }
 
 /// What those who send tell the loop about the upload server.
@@ -187,6 +189,7 @@ impl Shared {
             sent: AtomicU64::new(0),
             streams: Arc::new(()),
             uploads: UploadServer::default(),
+            unlisted: imports::Unlisted::default(),
         }
     }
 

@@ -16,12 +16,14 @@ mod policy;
 mod poll;
 mod rounds;
 mod same;
+mod unlisted;
 
 pub(super) use begin::register;
 pub(super) use known::list_in_parts;
 pub(super) use look_up::look_up;
 pub(super) use poll::poll;
 pub(super) use rounds::Rounds;
+pub(super) use unlisted::Unlisted;
 
 use super::Shared;
 use super::batch;

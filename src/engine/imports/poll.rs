@@ -3,21 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::begin::differs;
 use super::same::{Content, content};
 use crate::engine::batch::{self, Destination, Outcome, Trouble};
 use crate::engine::patience::Concerns;
 use crate::engine::register::adopt;
-use crate::engine::worker::signed;
 use crate::engine::{Recorded, Shared};
 use crate::job::{Job, ParkReason, RemoteId};
 use crate::redivis::{Import, Upload};
 
 /// Imports that are asked about in one round, the oldest first. They all come out of one list.
 const MOST: usize = 20_000;
-
-/// An upload that the list does not have for so long is gone.
-const GONE_AFTER: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Asks for the list and records what has ended. [`Outcome::importing`]: something is left to ask about.
 pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recorded<Outcome> {
@@ -59,6 +57,7 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
             absent.push(job);
             continue;
         };
+        shared.unlisted.is_there(job.id);
         match &upload.import {
             Import::UnderWay => continue,
             Import::Failed(why) => {
@@ -108,11 +107,8 @@ async fn not_proven(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> 
 
 /// Uploads that the list does not have: it may lag behind, for a while. Returns how many are given up.
 async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
-    let now = shared.now();
-    let is_gone = |job: &Job| {
-        let since = job.failing_since;
-        since.is_some_and(|since| now.duration_since(since) > signed(GONE_AFTER))
-    };
+    let now = Instant::now();
+    let is_gone = |job: &Job| shared.unlisted.is_gone(job.id, now);
     let (gone, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_gone);
     // said once, not in every round
     let late = late.into_iter().filter(|job| job.failing_since.is_none());
