@@ -22,6 +22,8 @@ struct Round {
     /// When to ask next. `None`: a question is on its way, or there is nothing to ask.
     due: Option<Instant>,
     asking: bool,
+    /// More came while a question was on its way, which may have been asked before that.
+    more: bool,
     /// Before the latest question.
     pause: Duration,
     /// When the latest question was asked.
@@ -34,9 +36,11 @@ impl Rounds {
         let round = self.0.entry(table.to_owned()).or_insert(Round {
             due: None,
             asking: false,
+            more: false,
             pause: Duration::ZERO,
             asked: None,
         });
+        round.more |= round.asking;
         if round.asking || round.due.is_some() {
             return;
         }
@@ -65,17 +69,21 @@ impl Rounds {
         Some(table.clone())
     }
 
-    /// The answer is here.
-    pub fn answered(&mut self, table: &str) {
-        if let Some(round) = self.0.get_mut(table) {
-            round.asking = false;
+    /// The answer is here. What came after the question is asked about in a while.
+    pub fn answered(&mut self, table: &str, now: Instant) {
+        let Some(round) = self.0.get_mut(table) else {
+            return;
+        };
+        round.asking = false;
+        if std::mem::take(&mut round.more) {
+            self.expect(table, now);
         }
     }
 
     /// The answer is here, and it was a refusal: what is still imported is asked about much later.
     pub fn refused(&mut self, table: &str, now: Instant) {
         if let Some(round) = self.0.get_mut(table) {
-            round.asking = false;
+            (round.asking, round.more) = (false, false);
             round.due = Some(now + REFUSED);
         }
     }
@@ -101,8 +109,7 @@ mod tests {
             now = due;
             rounds.expect("t", now);
             assert_eq!(rounds.ends().count(), 0, "a question is on its way");
-            rounds.answered("t");
-            rounds.expect("t", now);
+            rounds.answered("t", now);
         }
         pauses
     }
@@ -124,14 +131,14 @@ mod tests {
             rounds.expect("t", now);
             while rounds.next(now).is_some() {
                 asked += 1;
-                rounds.answered("t");
+                rounds.answered("t", now);
             }
             now += Duration::from_secs(1);
         }
         assert!(asked <= 22, "{asked}");
         now += Duration::from_mins(10);
         while rounds.next(now).is_some() {
-            rounds.answered("t");
+            rounds.answered("t", now);
         }
         now += Duration::from_mins(10);
         rounds.expect("t", now);
@@ -148,9 +155,24 @@ mod tests {
         assert_eq!(rounds.next(due).as_deref(), Some("a"));
         assert_eq!(rounds.next(due).as_deref(), Some("b"));
         rounds.refused("a", due);
-        rounds.answered("b");
+        rounds.answered("b", now);
         rounds.expect("b", due);
         assert_eq!(rounds.next(due + 2 * FIRST).as_deref(), Some("b"));
         assert_eq!(rounds.next(due + REFUSED).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn what_comes_while_a_question_is_on_its_way_is_asked_about_too() {
+        let (mut rounds, now) = (Rounds::default(), Instant::now());
+        rounds.expect("t", now);
+        let asked = now + FIRST;
+        assert!(rounds.next(asked).is_some());
+        // nothing is left of what the question was about, and so nobody expects anything after the answer
+        rounds.expect("t", asked);
+        rounds.answered("t", asked + FIRST);
+        assert_eq!(rounds.ends().count(), 1);
+        assert!(rounds.next(asked + LONGEST).is_some());
+        rounds.answered("t", asked + LONGEST);
+        assert_eq!(rounds.ends().count(), 0, "nothing came since");
     }
 }

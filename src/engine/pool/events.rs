@@ -67,7 +67,7 @@ impl Pool {
                 if outcome.destination.is_some() {
                     self.rounds.refused(&table, Instant::now());
                 } else {
-                    self.rounds.answered(&table);
+                    self.rounds.answered(&table, Instant::now());
                     self.expect_imports(&outcome);
                 }
                 self.on_call(None, outcome.answered, outcome.trouble).await
