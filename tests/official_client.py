@@ -163,6 +163,31 @@ def release_and_go_on(redivis, drop):
     compare("after a release in mid-flight", files)
 
 
+def conflicts_of_files(redivis, arguments, folder):
+    """What the client has put there, under each policy: of the same name, with other content and with the same."""
+    theirs, same, ours = content(30_000, "theirs"), content(20_000, "same"), content(30_000, "ours")
+    dataset = redivis.organization("lab").dataset("practice", version="next")
+    for policy, code, held in [
+        ("new_version", 0, [ours]),
+        ("skip", 0, [theirs]),
+        ("fail", 3, [theirs]),
+    ]:
+        name = f"files_{policy}"
+        table = dataset.table(name).create(is_file_index=True)
+        given = [{"name": "x.bin", "data": theirs}, {"name": "same.bin", "data": same}]
+        table.add_files(files=given, progress=False)
+        daemon = Daemon(arguments.daemon, arguments.endpoint, arguments.token, folder / policy)
+        dropped = {"x.bin": ours, "same.bin": same}
+        ended, said = daemon.drop(f"lab.practice:next.{name}", dropped, f'on_conflict = "{policy}"')
+        expect(f"the daemon's exit under {policy}", code, ended)
+        listed = dataset.table(name).list_files()
+        md5 = lambda data: hashlib.md5(data).hexdigest()
+        by_name = {wanted: [md5(f.read()) for f in listed if str(f.path) == wanted] for wanted in dropped}
+        expect(f"x.bin under {policy}", sorted(map(md5, held)), sorted(by_name["x.bin"]))
+        # what is there already is not added again
+        expect(f"same.bin under {policy}", [md5(same)], by_name["same.bin"])
+
+
 class Daemon:
     """Runs `run --once` over one drop folder, with one journal."""
 
@@ -391,6 +416,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         daemon = Daemon(arguments.daemon, arguments.endpoint, arguments.token, Path(folder))
         release_and_go_on(redivis, daemon.drop)
+    with tempfile.TemporaryDirectory() as folder:
+        conflicts_of_files(redivis, arguments, Path(folder))
     compare_report(arguments.endpoint)
     if differences:
         sys.exit(f"{len(differences)} differences: {'; '.join(differences)}")
