@@ -18,6 +18,7 @@ mod imports;
 mod known;
 mod listings;
 mod names;
+mod next_versions;
 mod prefixes;
 mod receipts;
 mod reports;

@@ -43,7 +43,14 @@ fn what_cannot_be_in_the_table_yet_goes_to_the_version_that_is_named_now() {
         same, ["lab.data.raw"; 10],
         "another table is no other version"
     );
+    bench.edit("UPDATE jobs SET remote_name = 'old-' || id");
     begin(&bench, "lab.data:next.raw");
+    // what is on its way keeps the name under which it was begun
+    for job in bench.jobs() {
+        let is_new = job.remote_name == job.path.to_string_lossy();
+        let is_queued = job.state.name() == StateName::Queued;
+        assert_eq!(is_new, is_queued, "{:?}: {}", job.state, job.remote_name);
+    }
     for (state, table) in tables(&bench) {
         let is_there = [
             StateName::Registering,
