@@ -19,6 +19,7 @@ mod faults;
 mod first_start;
 mod kill;
 mod lab;
+mod microscope;
 mod names;
 mod naming;
 mod next_versions;

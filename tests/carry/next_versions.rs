@@ -6,13 +6,12 @@ use redivis_drop::crash_point::{ARMED_BY, Point};
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use rusqlite::Connection;
 
-use crate::lab::{Holding, Lab, MIB, Plan, TABLE, holding, write_noise};
+use crate::lab::{Lab, MIB, Plan, TABLE};
+use crate::microscope::{OTHER_TABLE, drop_image, watch_another};
 use crate::process::{each, wait_for, wait_until};
 
 /// In the same dataset.
 const SISTER: &str = "my_lab.sequencing:next.raw_images";
-/// In another one.
-const OTHER: &str = "my_lab.imaging:next.raw_images";
 
 const MAKES: Plan = Plan {
     transfer: "",
@@ -21,24 +20,6 @@ const MAKES: Plan = Plan {
     lenient: false,
     rate_limit: None,
 };
-
-/// A second watch, with more lines of its own.
-fn watch_another(lab: &Lab, table: &str, lines: &str) {
-    let folder = lab.elsewhere("images");
-    fs::create_dir(&folder).unwrap();
-    let config = fs::read_to_string(&lab.config).unwrap();
-    let config = format!(
-        "{config}[[watch]]\nname = \"microscope\"\npath = \"{}\"\ntable = \"{table}\"\nsettle = \"100ms\"\n{lines}\n",
-        folder.display()
-    );
-    fs::write(&lab.config, config).unwrap();
-}
-
-fn drop_image(lab: &Lab, name: &str, seed: u64) -> Holding {
-    let path = lab.elsewhere("images").join(name);
-    write_noise(&path, 3_000, seed);
-    holding(name, &path)
-}
 
 fn change_table(lab: &Lab, from: &str, to: &str) {
     let config = fs::read_to_string(&lab.config).unwrap();
@@ -171,7 +152,7 @@ fn a_release_in_mid_flight_keeps_what_was_sent_until_there_is_a_next_version() {
         speed: Some(8_000_000),
         ..Plan::default()
     });
-    watch_another(&lab, OTHER, "");
+    watch_another(&lab, OTHER_TABLE, "");
     let wanted = vec![lab.drop_file("large", 12 * MIB, 1)];
     let daemon = lab.start(&["run"]);
     wait_until("some bytes", || lab.report().bytes_received > MIB as u64);
@@ -192,7 +173,7 @@ fn a_release_in_mid_flight_keeps_what_was_sent_until_there_is_a_next_version() {
     wait_until("it arrives", || lab.total("done") == 2);
     assert_eq!(daemon.terminate().code, Some(0));
     lab.expect(wanted);
-    assert_eq!(lab.registered_in(OTHER), [image]);
+    assert_eq!(lab.registered_in(OTHER_TABLE), [image]);
     let report = lab.report();
     assert_eq!(report.sessions.len(), 1, "it was not sent again");
     assert!(report.bytes_received < 13 * MIB as u64);
@@ -277,7 +258,7 @@ fn a_lost_answer_is_looked_up_and_the_next_version_is_not_asked_for_again() {
 #[test]
 fn a_token_that_may_not_make_versions_is_told_which_scope_and_uploads_elsewhere_go_on() {
     let lab = Lab::with(&MAKES);
-    watch_another(&lab, OTHER, "create_next_version = true");
+    watch_another(&lab, OTHER_TABLE, "create_next_version = true");
     lab.release();
     let said =
         r#"{"error": "insufficient_scope", "error_description": "no", "scope": "data.edit"}"#;
@@ -302,7 +283,7 @@ fn a_token_that_may_not_make_versions_is_told_which_scope_and_uploads_elsewhere_
         "a person has said that it is mended"
     );
     lab.expect(wanted);
-    assert_eq!(lab.registered_in(OTHER), [image]);
+    assert_eq!(lab.registered_in(OTHER_TABLE), [image]);
 }
 
 #[test]

@@ -1,32 +1,11 @@
 //! A table that takes nothing keeps only its own files waiting.
 
-use std::fs;
-
 use redivis_drop::sandbox::{Action, Answer, Call, Fault, When};
 use serde_json::Value;
 
-use crate::lab::{Holding, Lab, holding, write_noise};
+use crate::lab::Lab;
+use crate::microscope::{OTHER_TABLE, drop_image, watch_another};
 use crate::process::wait_until;
-
-const OTHER_TABLE: &str = "my_lab.imaging:next.raw_images";
-
-/// A second watch, with a table in another dataset.
-fn watch_another(lab: &Lab) {
-    let folder = lab.elsewhere("images");
-    fs::create_dir(&folder).unwrap();
-    let config = fs::read_to_string(&lab.config).unwrap();
-    let config = format!(
-        "{config}[[watch]]\nname = \"microscope\"\npath = \"{}\"\ntable = \"{OTHER_TABLE}\"\nsettle = \"100ms\"\n",
-        folder.display()
-    );
-    fs::write(&lab.config, config).unwrap();
-}
-
-fn drop_image(lab: &Lab, name: &str, seed: u64) -> Holding {
-    let path = lab.elsewhere("images").join(name);
-    write_noise(&path, 3_000, seed);
-    holding(name, &path)
-}
 
 fn watch<'a>(status: &'a Value, name: &str) -> &'a Value {
     // there is none until the daemon has begun
@@ -39,7 +18,7 @@ fn watch<'a>(status: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn a_released_dataset_pauses_its_table_alone() {
     let lab = Lab::new();
-    watch_another(&lab);
+    watch_another(&lab, OTHER_TABLE, "");
     lab.release();
     let wanted = vec![lab.drop_file("a", 4_000, 1), lab.drop_file("b", 5_000, 2)];
     let mut images = vec![drop_image(&lab, "1", 3)];
