@@ -4,17 +4,21 @@ use super::*;
 use crate::job::JobId;
 use crate::journal::receipts::PAGE;
 
-/// Carries every queued file into its table.
-fn carry(bench: &Bench) {
+/// Carries queued files into their table.
+fn carry_these(bench: &Bench, jobs: impl IntoIterator<Item = Job>) {
     let mut way = ways().remove(0).into_iter();
     let done = way.find(|state| state.name() == StateName::Done).unwrap();
-    for job in claim(&bench.journal(), Queue::Queued) {
+    for job in jobs {
         let job = Job {
             state: done.clone(),
             ..job
         };
         assert!(record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
     }
+}
+
+fn carry(bench: &Bench) {
+    carry_these(bench, claim(&bench.journal(), Queue::Queued));
 }
 
 /// So many new files, called by their numbers, all of them carried.
@@ -31,13 +35,8 @@ fn carry_many(bench: &Bench, count: u32) -> Vec<String> {
 
 /// Of a queued file, if there is one at that path.
 pub(super) fn carry_path(bench: &Bench, path: &str) {
-    let mut way = ways().remove(0).into_iter();
-    let done = way.find(|state| state.name() == StateName::Done).unwrap();
     let at = |job: &Job| job.path == Path::new(path) && job.state.name() == StateName::Queued;
-    if let Some(job) = bench.jobs().into_iter().find(at) {
-        let job = Job { state: done, ..job };
-        assert!(record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
-    }
+    carry_these(bench, bench.jobs().into_iter().find(at));
 }
 
 fn receipts(bench: &Bench, filter: &ReceiptFilter) -> Vec<Receipt> {
