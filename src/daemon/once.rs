@@ -8,7 +8,7 @@ use super::{DaemonError, Ended};
 use crate::config::Config;
 use crate::engine::{Account, Condition};
 use crate::job::StateName;
-use crate::journal::{JournalError, Reader};
+use crate::journal::{JournalError, OrphanedImports, Reader};
 use crate::watch::{Phase, Watching};
 
 /// How often to look whether everything has arrived.
@@ -25,6 +25,7 @@ pub(super) async fn settled(
     config: &Config,
     watches: &[Watching],
     doing: &[Doing],
+    orphans: &[OrphanedImports],
 ) -> Result<Ended, DaemonError> {
     let reader = Reader::open(&config.journal.path)?;
     let before = tally(&reader, &HashSet::new())?;
@@ -42,7 +43,7 @@ pub(super) async fn settled(
         let began = Instant::now();
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
-        let closed = closed(doing);
+        let closed = closed(doing, orphans);
         let now = tally(&reader, &closed)?;
         let is_settled = quiet && now.open == 0 && markers_may_stay(watches, &closed);
         // twice, since a file that changed in flight is gone from one count before it is in the other
@@ -103,9 +104,10 @@ struct Tally {
     failed: u64,
 }
 
-/// Watches whose account cannot be used, or whose tables take nothing.
-fn closed(doing: &[Doing]) -> HashSet<String> {
-    let mut closed = HashSet::new();
+/// Watches whose account cannot be used, or whose tables take nothing, or about whose imports nobody asks.
+fn closed(doing: &[Doing], orphans: &[OrphanedImports]) -> HashSet<String> {
+    let unasked = orphans.iter().filter(|orphan| orphan.account.is_none());
+    let mut closed: HashSet<_> = unasked.map(|orphan| orphan.watch.to_string()).collect();
     for account in doing {
         let condition = account.condition.borrow();
         let is_lost = hopeless(&condition).is_some();

@@ -10,7 +10,7 @@ use super::crashes;
 use super::enqueue::note;
 use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
-use super::{Journal, JournalError, accounts, existing, follow, names, next_versions};
+use super::{Journal, JournalError, accounts, existing, follow, imports, names, next_versions};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, Kind, Naming, ParkReason, StateName, WatchName};
 
@@ -68,6 +68,7 @@ impl Journal {
             }
             let known = watches.iter().map(|watch| watch.naming.watch.clone());
             park_orphans(connection, &known.collect(), now)?;
+            imports::explain(connection, now)?;
             if orderly {
                 next_versions::ask_again(connection)?;
             }

@@ -312,3 +312,45 @@ fn a_reload_adds_an_account_and_takes_it_away() {
     daemon.terminate();
     two.expect(here, in_eu);
 }
+
+/// What is imported when its watch goes is asked about by another watch's account at the same endpoint.
+#[test]
+fn an_import_outlives_its_watch_and_a_run_does_not_wait_for_one_that_nobody_asks_about() {
+    let two = Two::new(&Plan::default());
+    let as_rows = |name: &str| {
+        let text = fs::read_to_string(&two.lab.config).unwrap();
+        let rows = format!("name = \"{name}\"\nkind = \"tabular\"");
+        fs::write(&two.lab.config, text.replace("name = \"eu\"", &rows)).unwrap();
+    };
+    as_rows("first");
+    let none = Answer::status(200).body(r#"{"results": []}"#);
+    two.eu
+        .script(vec![Fault::new(Call::List, Action::Answer(none))]);
+    let aside = two.lab.elsewhere("a.csv");
+    fs::write(&aside, "a\n1\n").unwrap();
+    fs::rename(aside, two.eu_folder.join("a.csv")).unwrap();
+    let held = holding("a.csv", &two.eu_folder.join("a.csv"));
+    let daemon = two.lab.start(&["run"]);
+    wait_until("it is being imported", || two.lab.total("importing") == 1);
+    daemon.kill();
+    fs::remove_file(two.eu_folder.join("a.csv")).unwrap();
+
+    two.lab.configure(&Plan::default(), &two.lab.endpoint());
+    let ended = two.lab.run_once();
+    assert_eq!(ended.code, Some(3), "{}", ended.said);
+    let job = two.lab.job("a.csv");
+    assert_eq!(job["state"], "importing");
+    let why = job["error"].as_str().unwrap();
+    assert!(why.contains("no watch goes to that endpoint"), "{why}");
+
+    two.configure("eu", "");
+    as_rows("second");
+    two.lab.carry_all();
+    let job = two.lab.job("a.csv");
+    assert_eq!(
+        (&job["state"], &job["error"]),
+        (&"done".into(), &Value::Null)
+    );
+    two.expect(Vec::new(), vec![held]);
+    assert_eq!(two.eu.report().requests(Call::Uploads), 1);
+}

@@ -1,7 +1,7 @@
 //! Jobs whose rows Redivis reads.
 
 use super::*;
-use crate::job::Kind;
+use crate::job::{Kind, WatchName, address};
 
 /// The first job of a bench, being imported and nobody's.
 fn import_first(bench: &Bench) -> Job {
@@ -66,14 +66,56 @@ fn an_import_is_nobody_s_and_found_by_its_table_also_after_a_crash() {
     assert_eq!(bench.jobs()[0], job, "no crash is its fault");
 }
 
+/// The only watch of a start: another one than that of the jobs.
+fn another(account: &str, table: &str) -> Vec<Configured> {
+    let mut watch = configured("/other", table);
+    watch.account = account.into();
+    watch.naming.watch = WatchName::new("other");
+    vec![watch]
+}
+
 #[test]
-fn an_import_goes_on_when_its_watch_is_no_more() {
+fn an_import_whose_watch_is_no_more_is_asked_about_by_whoever_goes_to_its_endpoint() {
     let bench = Bench::new();
     bench.enqueue(&[("a", 1), ("b", 1)]);
-    import_first(&bench);
-    block(bench.journal().begin("1", Vec::new(), now())).unwrap();
+    let job = import_first(&bench);
+    let journal = bench.journal();
+    let begin = |watches| {
+        block(journal.begin("1", watches, now())).unwrap();
+        let tables = |account| block(journal.importing_tables(account)).unwrap();
+        let ours = |account| block(journal.importing(account, &job.table, 10)).unwrap();
+        assert_eq!(ours("eu").len(), tables("eu").len());
+        assert_eq!(ours("redivis").len(), tables("redivis").len());
+        let orphans = block(journal.orphaned_imports()).unwrap();
+        let asked = orphans.into_iter().map(|orphan| {
+            assert_eq!((orphan.watch, orphan.table), (watch(), job.table.clone()));
+            orphan.account
+        });
+        (tables("redivis").len(), tables("eu").len(), asked.collect())
+    };
+    let there = address::at("https://eu.example/api/v1", "lab.data.raw");
+    let mut both = another("eu", "lab.data.raw");
+    both.extend(another("redivis", "lab.data.more"));
+    both[1].naming.watch = WatchName::new("third");
+    for (watches, asked) in [
+        (
+            another("eu", "lab.data.raw"),
+            (0, 1, vec![Some("eu".into())]),
+        ),
+        (both, (1, 0, vec![Some("redivis".into())])),
+        (another("eu", &there), (0, 0, vec![None])),
+        (Vec::new(), (0, 0, vec![None])),
+        (rows(), (1, 0, Vec::new())),
+    ] {
+        assert_eq!(begin(watches), asked);
+        assert_eq!(bench.jobs()[0].state.name(), StateName::Importing);
+    }
     let states: Vec<_> = bench.jobs().iter().map(|job| job.state.name()).collect();
-    assert_eq!(states, [StateName::Importing, StateName::Parked]);
+    assert_eq!(states, [StateName::Importing, StateName::Queued]);
+    let history = Reader::open(&bench.path).unwrap().history(job.id).unwrap();
+    let said = history.iter().filter_map(|row| row.note.as_deref());
+    let said: Vec<_> = said.filter(|note| note.contains("no watch goes")).collect();
+    assert_eq!(said.len(), 1, "said once, and not at each start: {said:?}");
 }
 
 /// What is being imported may fail: it proves nothing of a later version with the same bytes.
