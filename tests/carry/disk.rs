@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use redivis_drop::sandbox::Call;
 
 use crate::lab::{Holding, KIB, Lab, PROGRAM, Plan};
+use crate::namespace::{in_a_namespace, mount};
 use crate::process::{Running, wait_for, wait_until};
 
 // ---- full
@@ -19,45 +20,11 @@ const FILES: u64 = 400;
 const SIZE: usize = 100 * KIB;
 const SLOW: u64 = 200_000;
 
-/// Runs the test `name` again in a mount namespace of its own; `true` if this is that run.
-fn in_a_namespace(name: &str) -> bool {
-    const MARK: &str = "mount-namespace-of-a-test";
-    if fs::read_to_string("/proc/self/mounts")
-        .unwrap()
-        .contains(MARK)
-    {
-        return true;
-    }
-    let script = format!(
-        "mount -t tmpfs -o size=1m {MARK} /mnt && exec \"$0\" --exact --nocapture disk::{name}"
-    );
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
-        .arg(std::env::current_exe().unwrap())
-        .output();
-    match output {
-        Err(error) => eprintln!("skipped: unshare: {error}"),
-        Ok(output) if !String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
-            eprintln!("skipped: no mount namespace: {output:?}");
-        }
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said);
-            assert!(output.status.success(), "{said}");
-        }
-    }
-    false
-}
-
 /// A laboratory whose journal has a disk of its own, of 40 MiB.
 fn with_a_small_disk(plan: &Plan) -> Lab {
     let lab = Lab::with(plan);
     lab.make_state_folder();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=40m,mode=700", "tmpfs"])
-        .arg(folder(&lab))
-        .status();
-    assert!(mounted.unwrap().success());
+    mount(folder(&lab), "size=40m,mode=700");
     lab
 }
 
@@ -101,7 +68,9 @@ fn fill_to_the_brim(lab: &Lab, daemon: &Running) {
 
 #[test]
 fn a_disk_that_becomes_full_in_the_middle_loses_nothing_and_repeats_nothing() {
-    if !in_a_namespace("a_disk_that_becomes_full_in_the_middle_loses_nothing_and_repeats_nothing") {
+    if !in_a_namespace(
+        "disk::a_disk_that_becomes_full_in_the_middle_loses_nothing_and_repeats_nothing",
+    ) {
         return;
     }
     let lab = with_a_small_disk(&Plan {
@@ -165,7 +134,7 @@ fn a_disk_that_becomes_full_in_the_middle_loses_nothing_and_repeats_nothing() {
 
 #[test]
 fn a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed() {
-    if !in_a_namespace("a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed") {
+    if !in_a_namespace("disk::a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed") {
         return;
     }
     for kill in [false, true] {

@@ -21,6 +21,7 @@ mod kill;
 mod lab;
 mod microscope;
 mod names;
+mod namespace;
 mod naming;
 mod next_versions;
 mod priority;

@@ -1,0 +1,73 @@
+//! Disks that take nothing: what cannot be moved or deleted waits where it is, whole, and says why.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{After, Scene, files};
+use crate::lab::KIB;
+use crate::namespace::{in_a_namespace, mount, mount_again};
+use crate::process::wait_until;
+
+/// Whether so many files are in the table, and their jobs say with these words why they are still here.
+fn wait_with_words(scene: &Scene, count: usize, words: &str) -> bool {
+    let jobs = scene.lab.jobs();
+    let waits = |job: &&Value| {
+        let error = job["error"].as_str().unwrap_or_default();
+        job["state"] == "registered" && error.contains(words)
+    };
+    jobs.iter().filter(waits).count() == count
+}
+
+#[test]
+fn what_does_not_fit_where_it_is_moved_to_stays_until_it_does() {
+    if !in_a_namespace("after::disks::what_does_not_fit_where_it_is_moved_to_stays_until_it_does") {
+        return;
+    }
+    let mut scene = Scene::new(After::Move, "").unwrap();
+    mount(&scene.done, "size=1m");
+    fs::write(scene.done.join("fills"), vec![1; 600 * KIB]).unwrap();
+    scene.drop_file("large", 700 * KIB, 1);
+    scene.drop_file("small", 100 * KIB, 2);
+    let daemon = scene.lab.start(&["run"]);
+    wait_until("the small one is done", || scene.lab.total("done") == 1);
+    wait_until("the large one says why it stays", || {
+        wait_with_words(&scene, 1, "No space left")
+    });
+    assert_eq!(files(&scene.lab.drop_folder), ["large"]);
+    wait_until("what was copied of it is gone", || {
+        files(&scene.done) == ["fills", "small"]
+    });
+    scene.nothing_is_missing();
+    fs::remove_file(scene.done.join("fills")).unwrap();
+    wait_until("it is moved", || scene.lab.total("done") == 2);
+    assert_eq!(daemon.terminate().code, Some(0));
+    scene.all_is_done();
+}
+
+#[test]
+fn what_cannot_be_removed_from_a_drop_folder_that_is_read_only_stays_until_it_can() {
+    if !in_a_namespace(
+        "after::disks::what_cannot_be_removed_from_a_drop_folder_that_is_read_only_stays_until_it_can",
+    ) {
+        return;
+    }
+    for after in [After::Delete, After::Move] {
+        let mut scene = Scene::new(after, "").unwrap();
+        let root = scene.lab.drop_folder.clone();
+        mount(&root, "size=4m");
+        scene.drop_file("a", 1_000, 1);
+        scene.drop_file("b/c", 2_000, 2);
+        mount_again(&root, "ro");
+        let daemon = scene.lab.start(&["run"]);
+        wait_until("both say why they stay", || {
+            wait_with_words(&scene, 2, "it is read-only")
+        });
+        assert_eq!(files(&root), ["a", "b/c"]);
+        scene.nothing_is_missing();
+        mount_again(&root, "rw");
+        wait_until("both are done", || scene.lab.total("done") == 2);
+        assert_eq!(daemon.terminate().code, Some(0));
+        scene.all_is_done();
+    }
+}
