@@ -1,19 +1,14 @@
-//! Accounts: how each is doing, and what becomes of a watch's jobs when it goes to another.
-//!
-//! A temporary upload belongs to the account that asked for it. So what is half sent begins anew with the other
-//! account. A job whose registration got no answer is still looked up if its table can be asked as before, and one that is
-//! being imported asked about; at another endpoint they begin anew too, since that one has certainly not got them.
+//! Accounts: how each is doing, and which one each watch had.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, Row};
 
-use super::enqueue::note;
 use super::rows::time_or_null;
 use super::start::Configured;
-use super::{JournalError, Reader, names};
-use crate::job::{ParkReason, StateName, WatchName, address};
+use super::{JournalError, Reader};
+use crate::job::WatchName;
 
 /// How an account is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,55 +65,4 @@ pub(super) fn begin(connection: &Connection, watches: &[Configured]) -> rusqlite
         .prepare_cached("INSERT OR IGNORE INTO accounts (name, endpoint) VALUES (?1, ?2)")?;
     let mut each = watches.iter();
     each.try_for_each(|watch| insert.execute([&watch.account, &watch.endpoint]).map(drop))
-}
-
-/// What is under way, and what differs from a table at another endpoint.
-const MOVED: &str = "SELECT id, state, substr(table_ref, 1, instr(table_ref, '#')) AS there FROM jobs WHERE watch = :watch \
-     AND ((finished_at IS NULL AND state <> 'registered') OR (state = 'parked' AND reason = :foreign)) \
-     AND (:account OR substr(table_ref, 1, instr(table_ref, '#')) <> :there) ORDER BY id";
-
-const ANEW: &str = "UPDATE jobs SET state = 'queued', claimed = 0, temp_id = NULL, temp_url = NULL, resumable = NULL, \
-     reserved_at = NULL, session_url = NULL, session_at = NULL, session_boot = NULL, session_awake = NULL, \
-     confirmed = NULL, bound = NULL, hash_state = NULL, crc32c = NULL, md5 = NULL, intent = NULL, remote_id = NULL, \
-     intended_at = NULL, absent_boot = NULL, absent_awake = NULL, reason = NULL, error = NULL, attempts = 0, \
-     failing_since = NULL, next_attempt_at = 0, sessions_lost = 0, corrupted = 0, finished_at = NULL WHERE id = ?1";
-
-/// Lets the jobs of a watch begin anew whose account, or its endpoint, is another now.
-pub(super) fn change(
-    connection: &Connection,
-    watch: &Configured,
-    former: Option<&String>,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let (endpoint, _) = address::parts(&watch.table);
-    let there = endpoint.map_or(String::new(), |endpoint| address::at(endpoint, ""));
-    let is_another = former.is_some_and(|former| *former != watch.account);
-    let mut moved = connection.prepare_cached(MOVED)?;
-    let moved = moved.query_map(
-        named_params! {
-            ":watch": watch.naming.watch.as_str(),
-            ":foreign": ParkReason::RemoteDiffers.code(),
-            ":account": is_another,
-            ":there": there,
-        },
-        |row| {
-            let (id, state): (i64, String) = (row.get("id")?, row.get("state")?);
-            Ok((id, state, row.get::<_, String>("there")? == there))
-        },
-    )?;
-    let text = format!(
-        "begins anew: its watch goes to the account `{}` now",
-        watch.account
-    );
-    for job in moved.collect::<rusqlite::Result<Vec<_>>>()? {
-        let (id, state, is_same_table) = job;
-        let is_untouched = ["queued", "registering", "importing", "parked"].contains(&&*state);
-        if is_same_table && is_untouched {
-            continue;
-        }
-        connection.prepare_cached(ANEW)?.execute(params![id])?;
-        note(connection, id, now, StateName::Queued.as_str(), &text)?;
-        names::rename(connection, id, watch, now)?;
-    }
-    Ok(())
 }

@@ -88,7 +88,8 @@ fn is_same(one: &Fingerprint, other: &Fingerprint) -> bool {
     Fingerprint { ctime_ns, ..*one } == *other
 }
 
-const RENAME: &str = "UPDATE jobs SET table_ref = ?2, remote_name = ?3 WHERE id = ?1";
+/// A job that begins anew is of the kind that its watch has now.
+const RENAME: &str = "UPDATE jobs SET table_ref = ?2, remote_name = ?3, kind = ?4 WHERE id = ?1";
 
 /// Gives a job that begins anew the name that is configured now, or parks it.
 pub(super) fn rename(
@@ -104,9 +105,12 @@ pub(super) fn rename(
         seen: job.seen,
     };
     let name = watch.naming.name(&file);
-    connection
-        .prepare_cached(RENAME)?
-        .execute(params![id, watch.table, name])?;
+    connection.prepare_cached(RENAME)?.execute(params![
+        id,
+        watch.table,
+        name,
+        watch.kind.as_str()
+    ])?;
     let wish = Wish {
         watch: &job.watch,
         table: &watch.table,
@@ -153,7 +157,7 @@ pub(super) fn settle(
         };
         let name = watch.naming.name(&file);
         let id = job.id.0;
-        rename.execute(params![id, watch.table, name])?;
+        rename.execute(params![id, watch.table, name, watch.kind.as_str()])?;
         let wish = Wish {
             watch: &job.watch,
             table: &watch.table,

@@ -100,7 +100,7 @@ pub(super) fn fingerprint(row: &Row<'_>) -> rusqlite::Result<Fingerprint> {
     })
 }
 
-fn kind(row: &Row<'_>) -> rusqlite::Result<Kind> {
+pub(super) fn kind(row: &Row<'_>) -> rusqlite::Result<Kind> {
     Kind::parse(&row.get::<_, String>("kind")?).ok_or_else(|| broken("kind", Unknown("kind")))
 }
 

@@ -63,8 +63,8 @@ impl Journal {
             for watch in &watches {
                 insert_watch(connection, watch, now)?;
                 unpark(connection, watch, orderly, now)?;
-                accounts::change(connection, watch, former.get(&watch.naming.watch), now)?;
-                follow::follow(connection, watch, now)?;
+                let former = former.get(&watch.naming.watch);
+                follow::follow(connection, watch, former, now)?;
             }
             let known = watches.iter().map(|watch| watch.naming.watch.clone());
             park_orphans(connection, &known.collect(), now)?;

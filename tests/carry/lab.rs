@@ -202,6 +202,13 @@ settle = "100ms"
         Running::start(command, &log)
     }
 
+    /// Writes something else into the configuration, wherever it stands.
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let config = fs::read_to_string(&self.config).unwrap();
+        assert!(config.contains(from));
+        fs::write(&self.config, config.replace(from, to)).unwrap();
+    }
+
     /// `run --once`, to its end.
     pub fn run_once(&self) -> Ended {
         self.start(&["run", "--once"]).wait()

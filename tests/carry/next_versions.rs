@@ -1,7 +1,5 @@
 //! Datasets that are released: each case is told apart and explained, and the next version is made once, if at all.
 
-use std::fs;
-
 use redivis_drop::crash_point::{ARMED_BY, Point};
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use rusqlite::Connection;
@@ -20,12 +18,6 @@ const MAKES: Plan = Plan {
     lenient: false,
     rate_limit: None,
 };
-
-fn change_table(lab: &Lab, from: &str, to: &str) {
-    let config = fs::read_to_string(&lab.config).unwrap();
-    assert!(config.contains(from));
-    fs::write(&lab.config, config.replace(from, to)).unwrap();
-}
 
 /// What the first watch says of itself, while that is paused.
 fn pause_of(lab: &Lab) -> Option<String> {
@@ -94,7 +86,7 @@ fn a_reference_to_a_released_version_says_what_to_write_instead() {
         let lab = Lab::new();
         lab.release();
         lab.make_next_version();
-        change_table(&lab, TABLE, table);
+        lab.reconfigure(TABLE, table);
         let wanted = vec![lab.drop_file("a", 4_000, 1)];
         let write = "Write table = \"my_lab.sequencing:next.raw_reads\"";
         let (code, text) = check(&lab);
@@ -105,7 +97,7 @@ fn a_reference_to_a_released_version_says_what_to_write_instead() {
         assert!(why.contains(write), "{why}");
 
         // whoever does what it says is served, also with what was there before
-        change_table(&lab, table, TABLE);
+        lab.reconfigure(table, TABLE);
         daemon.reload();
         wait_until("it arrives", || lab.total("done") == 1);
         assert_eq!(daemon.terminate().code, Some(0));

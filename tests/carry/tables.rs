@@ -3,7 +3,7 @@
 use redivis_drop::sandbox::{Action, Answer, Call, Fault, When};
 use serde_json::Value;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, TABLE};
 use crate::microscope::{OTHER_TABLE, drop_image, watch_another};
 use crate::process::wait_until;
 
@@ -86,4 +86,28 @@ fn a_missing_table_is_asked_once_and_run_once_says_so() {
     assert_eq!(lab.total("queued"), 50);
     lab.carry_all();
     assert_eq!(lab.total("done"), 50);
+}
+
+#[test]
+fn what_waits_for_a_table_that_does_not_exist_goes_to_the_one_that_is_named_instead() {
+    const MISTAKE: &str = "my_lab.sequencing:next.raw_raeds";
+    let lab = Lab::new();
+    lab.reconfigure(TABLE, MISTAKE);
+    let missing = || Action::Answer(Answer::status(404));
+    // one file is sent before the table is gone
+    let mut wanted = vec![lab.drop_file("sent", 4_000, 1)];
+    lab.script(vec![Fault::new(Call::RawFiles, missing())]);
+    assert_eq!(lab.run_once().code, Some(3));
+    assert_eq!(lab.total("uploaded"), 1);
+    lab.script(vec![
+        Fault::new(Call::TempUploads, missing()),
+        Fault::new(Call::RawFiles, missing()),
+    ]);
+    wanted.push(lab.drop_file("waits", 5_000, 2));
+    assert_eq!(lab.run_once().code, Some(3));
+    lab.reconfigure(MISTAKE, TABLE);
+    lab.carry_all();
+    assert_eq!(lab.total("done"), 2);
+    lab.expect(wanted);
+    assert_eq!(lab.registered_in(MISTAKE), []);
 }

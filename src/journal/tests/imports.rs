@@ -154,7 +154,7 @@ fn a_name_with_a_number_may_be_that_of_another_file() {
 }
 
 #[test]
-fn a_job_is_of_the_kind_that_its_watch_had_when_it_was_recorded_or_begun_anew() {
+fn a_job_that_is_not_on_its_way_is_of_the_kind_that_its_watch_has() {
     let bench = Bench::new();
     let begin = |watches| block(bench.journal().begin("1", watches, now())).unwrap();
     let kinds = || -> Vec<_> { bench.jobs().iter().map(|job| job.kind).collect() };
@@ -167,7 +167,8 @@ fn a_job_is_of_the_kind_that_its_watch_had_when_it_was_recorded_or_begun_anew() 
     };
     assert!(record(&bench.journal(), StateName::Queued, parked, Hold::Keep).unwrap());
     bench.enqueue(&[("b", 1)]);
+    assert_eq!(kinds(), [Kind::Files; 2]);
     begin(rows());
     bench.enqueue(&[("c", 1)]);
-    assert_eq!(kinds(), [Kind::Tabular, Kind::Files, Kind::Tabular]);
+    assert_eq!(kinds(), [Kind::Tabular; 3]);
 }
