@@ -11,7 +11,7 @@ use super::DaemonError;
 use crate::config::{self, Config, Environment, Redivis};
 use crate::engine::{Condition, Credential, Engine, Machine, Pulse};
 use crate::job::WatchName;
-use crate::journal::{Journal, JournalError, OrphanedImports};
+use crate::journal::{Journal, JournalError};
 use crate::redivis::{Bearer, Client};
 
 /// An account with which a life can begin.
@@ -65,8 +65,8 @@ fn credential(settings: &Redivis, env: &Environment) -> Credential {
 
 /// How an account is doing, and whose files wait when it is not well.
 pub(super) struct Doing {
+    pub account: String,
     pub condition: watch::Receiver<Condition>,
-    /// With their tables; also those that are configured no more and whose imports it asks about.
     pub watches: Vec<(WatchName, String)>,
 }
 
@@ -82,7 +82,6 @@ pub(super) fn start(
     accounts: Vec<Account>,
     env: &Environment,
     journal: &Journal,
-    orphans: &[OrphanedImports],
     stop: &CancellationToken,
 ) -> Engines {
     let mut engines = Engines {
@@ -108,14 +107,10 @@ pub(super) fn start(
             engine = engine.without_token(why);
         }
         let watches = config.watches.into_iter();
-        let watches = watches.map(|watch| (watch.name, watch.table));
-        let asked = orphans
-            .iter()
-            .filter(|orphan| orphan.account.as_ref() == Some(&config.redivis.name));
-        let asked = asked.map(|orphan| (orphan.watch.clone(), orphan.table.clone()));
         engines.doing.push(Doing {
+            account: config.redivis.name.clone(),
             condition: engine.condition(),
-            watches: watches.chain(asked).collect(),
+            watches: watches.map(|watch| (watch.name, watch.table)).collect(),
         });
         engines.pulses.push(engine.pulse());
         engines.running.spawn(engine.run(stop.clone()));

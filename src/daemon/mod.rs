@@ -27,9 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config, Environment, Existing, LoadError, TokenError};
 use crate::engine::Pulse;
 use crate::job::{Naming, Sighting, WatchName};
-use crate::journal::{
-    Configured, Journal, JournalError, NewJob, OpenError, OrphanedImports, WatchRow,
-};
+use crate::journal::{Configured, Journal, JournalError, NewJob, OpenError, WatchRow};
 use crate::redivis::BuildError;
 use crate::watch::{self, Health, Ledger, Missing, SpawnError, Watching};
 
@@ -159,14 +157,13 @@ async fn serve(
     // up to here a full disk ended the start; from now on it is waited out
     journal.wait_for_room(true);
 
-    let orphans = journal.orphaned_imports().await?;
     let stop = CancellationToken::new();
     let _stop_on_error = stop.clone().drop_guard();
     let accounts::Engines {
         running: mut engines,
         doing,
         pulses,
-    } = accounts::start(accounts, env, &journal, &orphans, &stop);
+    } = accounts::start(accounts, env, &journal, &stop);
     let mut after = after::start(config, &journal, &stop).await?;
     let watches = start_watches(config, host, &journal)?;
 
@@ -182,7 +179,7 @@ async fn serve(
 
     let turn = tokio::select! {
         turn = signals.reason(config, env) => Ok(turn),
-        ended = settled_once(config, &watches, (&doing, &orphans), &journal), if once => ended.map(Turn::Ended),
+        ended = settled_once(config, &watches, &doing, &journal), if once => ended.map(Turn::Ended),
         name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
         Some(result) = engines.join_next() => return Err(engine_failed(result)),
         Some(result) = after.join_next() => return Err(engine_failed(result)),
@@ -224,10 +221,10 @@ async fn serve(
 async fn settled_once(
     config: &Config,
     watches: &[Watching],
-    (doing, orphans): (&[accounts::Doing], &[OrphanedImports]),
+    doing: &[accounts::Doing],
     journal: &Journal,
 ) -> Result<Ended, DaemonError> {
-    let ended = once::settled(config, watches, doing, orphans).await?;
+    let ended = once::settled(config, watches, doing).await?;
     prune::now(journal, config.journal.keep_finished).await;
     Ok(ended)
 }

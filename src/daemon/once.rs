@@ -8,7 +8,7 @@ use super::{DaemonError, Ended};
 use crate::config::Config;
 use crate::engine::{Account, Condition};
 use crate::job::StateName;
-use crate::journal::{JournalError, OrphanedImports, Reader};
+use crate::journal::{JournalError, Reader, Staying};
 use crate::watch::{Phase, Watching};
 
 /// How often to look whether everything has arrived.
@@ -25,10 +25,11 @@ pub(super) async fn settled(
     config: &Config,
     watches: &[Watching],
     doing: &[Doing],
-    orphans: &[OrphanedImports],
 ) -> Result<Ended, DaemonError> {
     let reader = Reader::open(&config.journal.path)?;
     let before = tally(&reader, &HashSet::new())?;
+    // what a life begins with: no watch goes elsewhere in between
+    let has_unasked = reader.staying()?.iter().any(|row| row.account.is_none());
     let mut was_settled = false;
     loop {
         let lost = |doing: &Doing| hopeless(&doing.condition.borrow());
@@ -43,8 +44,13 @@ pub(super) async fn settled(
         let began = Instant::now();
         // the watches first: what they call recorded stands in the journal by then
         let (quiet, missing) = look_at(watches, &reader)?;
-        let closed = closed(doing, orphans);
-        let now = tally(&reader, &closed)?;
+        let closed = closed(doing);
+        let mut now = tally(&reader, &closed)?;
+        if now.open > 0 && (has_unasked || doing.iter().any(holds_up)) {
+            let stranded = stranded(&reader.staying()?, doing, &closed);
+            now.open = now.open.saturating_sub(stranded);
+            now.failed += stranded;
+        }
         let is_settled = quiet && now.open == 0 && markers_may_stay(watches, &closed);
         // twice, since a file that changed in flight is gone from one count before it is in the other
         if is_settled && was_settled {
@@ -104,10 +110,9 @@ struct Tally {
     failed: u64,
 }
 
-/// Watches whose account cannot be used, or whose tables take nothing, or about whose imports nobody asks.
-fn closed(doing: &[Doing], orphans: &[OrphanedImports]) -> HashSet<String> {
-    let unasked = orphans.iter().filter(|orphan| orphan.account.is_none());
-    let mut closed: HashSet<_> = unasked.map(|orphan| orphan.watch.to_string()).collect();
+/// Watches whose account cannot be used, or whose tables take nothing.
+fn closed(doing: &[Doing]) -> HashSet<String> {
+    let mut closed = HashSet::new();
     for account in doing {
         let condition = account.condition.borrow();
         let is_lost = hopeless(&condition).is_some();
@@ -116,6 +121,39 @@ fn closed(doing: &[Doing], orphans: &[OrphanedImports]) -> HashSet<String> {
         closed.extend(watches.into_iter().map(|(name, _)| name.to_string()));
     }
     closed
+}
+
+/// Whether an account may keep jobs waiting that stay with another table than that of their watch.
+fn holds_up(doing: &Doing) -> bool {
+    let condition = doing.condition.borrow();
+    hopeless(&condition).is_some()
+        || !condition.closed_tables.is_empty()
+        || !condition.silent_tables.is_empty()
+}
+
+/// How many jobs wait for a table of which nothing is to be heard now, although those of their watch may go on.
+fn stranded(staying: &[Staying], doing: &[Doing], closed: &HashSet<String>) -> u64 {
+    let is_heard = |row: &Staying| {
+        let asker = doing
+            .iter()
+            .find(|doing| Some(&doing.account) == row.account.as_ref());
+        asker.is_some_and(|doing| {
+            let condition = doing.condition.borrow();
+            let is_shut = if row.is_import {
+                condition.silent_tables.contains(&row.table)
+            } else {
+                condition.closed_tables.contains(&row.table)
+            };
+            !is_shut && hopeless(&condition).is_none()
+        })
+    };
+    let others = staying
+        .iter()
+        .filter(|row| !closed.contains(row.watch.as_str()));
+    others
+        .filter(|row| !is_heard(row))
+        .map(|row| row.jobs)
+        .sum()
 }
 
 fn tally(reader: &Reader, closed: &HashSet<String>) -> Result<Tally, JournalError> {

@@ -13,6 +13,8 @@ pub struct Condition {
     pub upload_failures: u32,
     /// Tables that take nothing now.
     pub closed_tables: BTreeSet<String>,
+    /// Tables that do not tell how far their imports are.
+    pub silent_tables: BTreeSet<String>,
     /// The last of these failures, for people.
     pub last_failure: Option<String>,
 }

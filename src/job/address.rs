@@ -21,6 +21,14 @@ pub fn parts(address: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// The table of a next version, in the current version: that is what it is called once it was released. None if the
+/// reference names no next version.
+pub fn released(table: &str) -> Option<String> {
+    let (dataset, name) = table.rsplit_once('.')?;
+    let current = dataset.strip_suffix(":next")?;
+    Some(format!("{current}.{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,5 +40,24 @@ mod tests {
         let there = at("https://redivis.example:8443/api/v1", table);
         let endpoint = Some("https://redivis.example:8443/api/v1");
         assert_eq!(parts(&there), (endpoint, table));
+    }
+
+    #[test]
+    fn a_next_version_that_was_released_is_the_current_one() {
+        let there = at("https://redivis.example/api/v1", "lab.data:next.raw");
+        let current = at("https://redivis.example/api/v1", "lab.data.raw");
+        for (table, want) in [
+            ("lab.data:next.raw", Some("lab.data.raw")),
+            (
+                "lab.data:7br5:next.raw:9fwz",
+                Some("lab.data:7br5.raw:9fwz"),
+            ),
+            (&there, Some(&*current)),
+            ("lab.data.raw", None),
+            ("lab.data:v1.0.raw", None),
+            ("raw", None),
+        ] {
+            assert_eq!(released(table).as_deref(), want, "{table}");
+        }
     }
 }

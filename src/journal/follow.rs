@@ -6,8 +6,9 @@
 //! sent begins anew; but not for another version of the same table, which is how a release is followed.
 //!
 //! What may be in its old table already, or come to be, stays with it: a job whose registration got no answer is looked
-//! up there, and one that is being imported is asked about there. At another endpoint they begin anew too, since that one has
-//! certainly not got them.
+//! up there, and one that is being imported is asked about there. At another endpoint a registration begins anew, since that
+//! one has certainly not got it, and nothing is believed any more of what the old table holds, should the watch come back.
+//! What was taken in to be imported will be there, whoever asks.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params, params};
@@ -74,6 +75,8 @@ pub(super) fn follow(
             })
         },
     )?;
+    let mut forget = connection
+        .prepare_cached("UPDATE listings SET whole = 0 WHERE table_ref = ?1 AND ?1 <> ?2")?;
     for job in open.collect::<rusqlite::Result<Vec<_>>>()? {
         match turn(&job, watch, account) {
             Turn::Stays => {}
@@ -85,6 +88,7 @@ pub(super) fn follow(
             }
             Turn::Anew(why) => {
                 connection.prepare_cached(ANEW)?.execute([job.id])?;
+                forget.execute([&job.table, &watch.table])?;
                 note(connection, job.id, now, StateName::Queued.as_str(), &why)?;
                 names::rename(connection, job.id, watch, now)?;
             }
@@ -96,8 +100,10 @@ pub(super) fn follow(
 const VERSION: &str = "its watch names another version of the table now";
 
 fn turn(job: &Open, watch: &Configured, account: Option<&str>) -> Turn {
-    let at = |table| address::parts(table).0.map(str::to_owned);
-    if at(&job.table) != at(&watch.table) {
+    if job.state == StateName::Importing.as_str() {
+        return Turn::Stays;
+    }
+    if address::parts(&job.table).0 != address::parts(&watch.table).0 {
         return Turn::Anew(match account {
             Some(account) => format!("begins anew: its watch goes to the account `{account}` now"),
             None => "begins anew: its watch goes to another endpoint now".to_owned(),
@@ -105,7 +111,7 @@ fn turn(job: &Open, watch: &Configured, account: Option<&str>) -> Turn {
     }
     let is_queued = match &*job.state {
         // they may be in their table, or are known to be there in vain
-        "registering" | "importing" | "parked" => return Turn::Stays,
+        "registering" | "parked" => return Turn::Stays,
         state => state == StateName::Queued.as_str(),
     };
     let is_other_version = job.table != watch.table;

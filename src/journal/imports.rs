@@ -6,28 +6,53 @@ use rusqlite::{Connection, params};
 
 use super::enqueue::note;
 use super::rows::{JOB_COLUMNS, job};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, OFTEN, Reader};
 use crate::job::{Job, JobId, StateName, WatchName};
 
 /// Jobs that go by the number that Redivis may have put behind a name.
 const NAMED: &str = "SELECT 1 FROM jobs WHERE table_ref = ?1 AND remote_name = ?2 AND id <> ?3 \
      AND state <> 'missing' AND state <> 'superseded' LIMIT 1";
 
-/// The account that asks about a job: that of its watch; if the watch is configured no more, one of those that go to
-/// the same endpoint, or nobody.
-const ASKER: &str = "coalesce((SELECT account FROM watches WHERE name = jobs.watch), \
-     (SELECT account FROM watches WHERE substr(table_ref, 1, instr(table_ref, '#')) \
-     = substr(jobs.table_ref, 1, instr(jobs.table_ref, '#')) ORDER BY account <> 'redivis', account LIMIT 1))";
+/// The account that asks about a job: that of its watch, if it goes to the same endpoint as the job; or else one that does;
+/// or nobody.
+const ASKER: &str = "(SELECT account FROM watches WHERE substr(table_ref, 1, instr(table_ref, '#')) \
+     = substr(jobs.table_ref, 1, instr(jobs.table_ref, '#')) \
+     ORDER BY name <> jobs.watch, account <> 'redivis', account LIMIT 1)";
 
-/// Imports of a watch that is configured no more.
+/// Open jobs of a watch that stay with their table, wherever the watch goes now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrphanedImports {
-    /// The watch that was.
+pub struct Staying {
+    /// The watch, which may be configured no more.
     pub watch: WatchName,
-    /// The table that has them ([`crate::job::address`]).
+    /// The table ([`crate::job::address`]).
     pub table: String,
-    /// The account that asks about them now. None: no watch goes to their endpoint any more.
+    /// The account that asks about them. None: no watch goes to that endpoint.
     pub account: Option<String>,
+    /// Whether they are being imported; or else looked up, because their registration got no answer.
+    pub is_import: bool,
+    /// How many, without those that fail again and again.
+    pub jobs: u64,
+}
+
+impl Reader {
+    /// What is being imported, and what is looked up in another table than that of its watch.
+    pub fn staying(&self) -> Result<Vec<Staying>, JournalError> {
+        let sql = format!(
+            "SELECT watch, table_ref, {ASKER} AS account, state = 'importing' AS is_import, count(*) AS jobs FROM jobs \
+             WHERE attempts < {OFTEN} AND (state = 'importing' OR (state = 'registering' \
+             AND table_ref IS NOT (SELECT table_ref FROM watches WHERE name = jobs.watch))) \
+             GROUP BY watch, table_ref, is_import ORDER BY watch, table_ref, is_import"
+        );
+        self.all(&sql, |row| {
+            Ok(Staying {
+                watch: WatchName::new(row.get::<_, String>("watch")?),
+                table: row.get("table_ref")?,
+                account: row.get("account")?,
+                is_import: row.get("is_import")?,
+                jobs: row.get::<_, i64>("jobs")?.unsigned_abs(),
+            })
+        })
+    }
 }
 
 impl Journal {
@@ -62,26 +87,6 @@ impl Journal {
             let mut statement = connection.prepare_cached(&sql)?;
             let jobs = statement.query_map(params![account, table, most], job)?;
             jobs.collect()
-        })
-        .await
-    }
-
-    /// What is still imported of watches that are configured no more.
-    pub async fn orphaned_imports(&self) -> Result<Vec<OrphanedImports>, JournalError> {
-        let sql = format!(
-            "SELECT DISTINCT watch, table_ref, {ASKER} AS account FROM jobs WHERE state = 'importing' \
-             AND watch NOT IN (SELECT name FROM watches) ORDER BY watch, table_ref"
-        );
-        self.write(move |connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let orphans = statement.query_map([], |row| {
-                Ok(OrphanedImports {
-                    watch: WatchName::new(row.get::<_, String>("watch")?),
-                    table: row.get("table_ref")?,
-                    account: row.get("account")?,
-                })
-            })?;
-            orphans.collect()
         })
         .await
     }
@@ -122,5 +127,5 @@ pub(super) fn explain(connection: &Connection, now: Timestamp) -> rusqlite::Resu
     Ok(())
 }
 
-const NOBODY_ASKS: &str = "Redivis was reading its rows when its watch went, and no watch goes to that endpoint any \
+const NOBODY_ASKS: &str = "Redivis was reading its rows when its watch went elsewhere, and no watch goes to that endpoint any \
      more: whether they have arrived is asked when one does again";

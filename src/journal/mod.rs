@@ -54,7 +54,7 @@ pub use claim::Queue;
 pub use enqueue::NewJob;
 pub use error::JournalError;
 pub use health::{AccountState, DaemonRow, WatchRow};
-pub use imports::OrphanedImports;
+pub use imports::Staying;
 pub use listings::{Listed, ListingId};
 pub use lock::Holder;
 pub use next_versions::{NextVersionOf, NextVersionRow};

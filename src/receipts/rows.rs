@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::verify::{Contradiction, Names, Said, released};
-use crate::job::JobId;
+use super::verify::{Contradiction, Names, Said};
+use crate::job::{JobId, address};
 use crate::redivis::{ApiError, Client, Import, Upload};
 
 /// A list has no more pages: a million uploads.
@@ -18,7 +18,7 @@ pub(super) async fn list(
     table: &str,
     said: &Names,
 ) -> Result<Vec<Upload>, ApiError> {
-    match (pages(client, table, said).await, released(table)) {
+    match (pages(client, table, said).await, address::released(table)) {
         (Err(ApiError::Refused { .. }), Some(released)) => pages(client, &released, said).await,
         (listed, _) => listed,
     }

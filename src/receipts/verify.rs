@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use thiserror::Error;
 
-use crate::job::{JobId, Kind, Md5, RemoteId};
+use crate::job::{JobId, Kind, Md5, RemoteId, address};
 use crate::journal::{JournalError, Reader, Receipt, ReceiptFilter};
 use crate::redivis::{ApiError, Client, RemoteFile};
 
@@ -171,19 +171,15 @@ where
 /// The table's rows of these names. A next version that was released meanwhile is the current one.
 async fn list(client: &Client, table: &str, said: &Names) -> Result<Vec<RemoteFile>, ApiError> {
     let wanted = |name: &str| said.contains_key(name);
-    match (client.list_files(table, wanted).await, released(table)) {
+    match (
+        client.list_files(table, wanted).await,
+        address::released(table),
+    ) {
         (Err(ApiError::Refused { .. }), Some(released)) => {
             client.list_files(&released, wanted).await
         }
         (listed, _) => listed,
     }
-}
-
-/// A table of a next version, in the current one.
-pub(super) fn released(table: &str) -> Option<String> {
-    let (dataset, name) = table.rsplit_once('.')?;
-    let current = dataset.strip_suffix(":next")?;
-    Some(format!("{current}.{name}"))
 }
 
 /// The jobs whose receipts are contradicted, and by what, if the table has anything of that name.
@@ -247,20 +243,5 @@ mod tests {
         // only its CRC32C was taken: there is nothing but its size
         assert_eq!(found(&one(None), vec![row("a", 5, 9)]), None);
         assert!(found(&one(None), vec![row("a", 6, 9)]).is_some());
-    }
-
-    #[test]
-    fn a_next_version_is_looked_for_in_the_current_one() {
-        for (table, want) in [
-            ("lab.data:next.raw", Some("lab.data.raw")),
-            (
-                "lab.data:ab12:next.raw:cd34",
-                Some("lab.data:ab12.raw:cd34"),
-            ),
-            ("lab.data.raw", None),
-            ("lab.data:v1_0.raw", None),
-        ] {
-            assert_eq!(released(table).as_deref(), want);
-        }
     }
 }

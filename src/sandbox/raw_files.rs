@@ -119,6 +119,7 @@ fn file_json(id: &str, name: &str, size: u64, sums: Sums, visit: &Visit) -> Valu
 /// `GET rawFiles`: as an Arrow stream, or as pages of JSON.
 pub(super) fn list(room: &Arc<Room>, table: &str, visit: &Visit) -> Result<Response, Refusal> {
     let table = tables::parse(table)?;
+    room.ledger.read(|books| tables::readable(books, &table))?;
     let (mut files, changed_us) = files_of(room, &table);
     if unchanged_since(visit.header("if-modified-since"), changed_us) {
         return Ok(answer::empty(StatusCode::NOT_MODIFIED));

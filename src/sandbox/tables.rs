@@ -71,6 +71,16 @@ pub(super) fn writable(books: &Books, table: &TableRef) -> Result<(), Refusal> {
     ))
 }
 
+/// Refuses a table of a next version that is not there (yet, or any more).
+pub(super) fn readable(books: &Books, table: &TableRef) -> Result<(), Refusal> {
+    let dataset = books.dataset(&table.dataset.key);
+    if table.dataset.version != Version::Next || dataset.has_unreleased() {
+        return Ok(());
+    }
+    let what = format!("{}: its dataset has no next version", table.text);
+    Err(Refusal::not_found(what))
+}
+
 /// Refuses a table that holds something else.
 pub(super) fn holds(books: &Books, table: &TableRef, kind: Kind) -> Result<(), Refusal> {
     let is = books.table(&table.key).map_or(Kind::Open, |t| t.kind);
@@ -99,8 +109,10 @@ pub(super) fn first_use(books: &Books, table: &TableRef) -> Option<Entry> {
 /// `GET /tables/:ref`.
 pub(super) fn table(room: &Arc<Room>, table: &str) -> Result<Response, Refusal> {
     let table = parse(table)?;
-    room.ledger
-        .change(|books| Ok((first_use(books, &table).into_iter().collect(), ())))?;
+    room.ledger.change(|books| {
+        readable(books, &table)?;
+        Ok((first_use(books, &table).into_iter().collect(), ()))
+    })?;
     Ok(answer::json(StatusCode::OK, &table_json(room, &table)))
 }
 

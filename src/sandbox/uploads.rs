@@ -116,14 +116,13 @@ fn slug_of(name: &str) -> String {
 /// `GET uploads`.
 pub(super) fn list(room: &Arc<Room>, table: &str, visit: &Visit) -> Result<Response, Refusal> {
     let table = tables::parse(table)?;
-    let results = room.ledger.read(|books| {
+    let results = room.ledger.read(|books| -> Result<_, Refusal> {
+        tables::readable(books, &table)?;
         let uploads = books.table(&table.key).map(|t| t.uploads.iter());
-        uploads
-            .into_iter()
-            .flatten()
-            .map(|(slug, upload)| upload_json(&table, slug, upload))
-            .collect()
-    });
+        let uploads = uploads.into_iter().flatten();
+        let results = uploads.map(|(slug, upload)| upload_json(&table, slug, upload));
+        Ok(results.collect())
+    })?;
     Ok(raw_files::page("uploadList", results, visit))
 }
 
@@ -148,9 +147,10 @@ pub(super) fn delete(room: &Arc<Room>, table: &str, slug: &str) -> Result<Respon
 }
 
 fn one(room: &Room, table: &TableRef, slug: &str) -> Result<Response, Refusal> {
-    let body = room
-        .ledger
-        .read(|books| known(books, table, slug).map(|u| upload_json(table, slug, u)))?;
+    let body = room.ledger.read(|books| {
+        tables::readable(books, table)?;
+        known(books, table, slug).map(|upload| upload_json(table, slug, upload))
+    })?;
     Ok(answer::json(StatusCode::OK, &body))
 }
 

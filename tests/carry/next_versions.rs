@@ -4,7 +4,7 @@ use redivis_drop::crash_point::{ARMED_BY, Point};
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use rusqlite::Connection;
 
-use crate::lab::{Lab, MIB, Plan, TABLE};
+use crate::lab::{Lab, MIB, Plan, TABLE, drop_text};
 use crate::microscope::{OTHER_TABLE, drop_image, watch_another};
 use crate::process::{each, wait_for, wait_until};
 
@@ -307,4 +307,31 @@ fn a_next_version_that_somebody_removed_is_not_made_again() {
     lab.make_next_version();
     lab.carry_all();
     lab.expect(wanted);
+}
+
+/// A released version has its uploads under its own name, and perhaps nobody makes a next one.
+#[test]
+fn an_import_goes_on_in_the_version_that_was_released_meanwhile() {
+    for next in [false, true] {
+        let lab = Lab::with(&Plan {
+            watch: "kind = \"tabular\"",
+            ..MAKES
+        });
+        let none = || Answer::status(200).body(r#"{"results": []}"#);
+        lab.script(vec![Fault::new(Call::List, Action::Answer(none()))]);
+        let wanted = drop_text(&lab, "a.csv", "a\n1\n");
+        let daemon = lab.start(&["run"]);
+        wait_until("it is being imported", || lab.total("importing") == 1);
+        lab.release();
+        if next {
+            lab.make_next_version();
+        }
+        wait_until("it is proven", || lab.total("done") == 1);
+        assert_eq!(daemon.terminate().code, Some(0));
+        let report = lab.report();
+        assert_eq!(report.requests(Call::Uploads), 1);
+        lab.expect(vec![wanted]);
+        lab.carry_all();
+        assert_eq!(lab.report().requests(Call::Uploads), 1);
+    }
 }

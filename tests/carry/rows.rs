@@ -5,7 +5,7 @@ use std::fs;
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use serde_json::Value;
 
-use crate::lab::{Holding, Lab, Plan, holding};
+use crate::lab::{Lab, Plan, drop_text, holding};
 use crate::process::wait_until;
 
 const ROWS: Plan = Plan {
@@ -15,14 +15,6 @@ const ROWS: Plan = Plan {
     lenient: false,
     rate_limit: None,
 };
-
-/// Drops a file, whole from its first moment on.
-fn drop_text(lab: &Lab, name: &str, text: &str) -> Holding {
-    let aside = lab.elsewhere("aside");
-    fs::write(&aside, text).unwrap();
-    fs::rename(aside, lab.path(name)).unwrap();
-    holding(name, &lab.path(name))
-}
 
 /// `receipts`, with its exit code.
 fn receipts(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String) {

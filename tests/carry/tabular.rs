@@ -6,7 +6,7 @@ use std::time::Duration;
 use redivis_drop::sandbox::{Action, Answer, Call, Fault, RateLimit};
 use serde_json::Value;
 
-use crate::lab::{Holding, Lab, Plan, holding};
+use crate::lab::{Lab, Plan, drop_text};
 use crate::process::wait_until;
 
 const ROWS: Plan = Plan {
@@ -24,14 +24,6 @@ fn lab() -> Lab {
 /// A lab with other lines for its watch.
 fn lab_with(watch: &'static str) -> Lab {
     Lab::with(&Plan { watch, ..ROWS })
-}
-
-/// Drops a file, whole from its first moment on.
-fn drop_text(lab: &Lab, name: &str, text: &str) -> Holding {
-    let aside = lab.elsewhere("aside");
-    fs::write(&aside, text).unwrap();
-    fs::rename(aside, lab.path(name)).unwrap();
-    holding(name, &lab.path(name))
 }
 
 /// What the history of a job says, in order.
@@ -325,4 +317,27 @@ fn an_import_is_proven_by_its_md5_whatever_proves_files() {
         assert_eq!(lab.job(name)["md5"], **md5);
     }
     lab.expect(vec![small, large]);
+}
+
+#[test]
+fn a_run_does_not_wait_for_imports_of_which_nothing_is_told_and_says_why() {
+    // the first list is about the import, and not about what the table holds already
+    let lab = lab_with("kind = \"tabular\"\nadopt_existing = false");
+    let refused = r#"{"error": "forbidden", "error_description": "not yours to see"}"#;
+    let refused = Answer::status(403).body(refused);
+    let refused = Fault::new(Call::List, Action::Answer(refused));
+    lab.script(vec![refused.times(2)]);
+    let wanted = vec![drop_text(&lab, "a.csv", "a\n1\n")];
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(3), "{}", ended.said);
+    let job = lab.job("a.csv");
+    assert_eq!(job["state"], "importing");
+    let why = job["error"].as_str().unwrap();
+    assert!(
+        why.contains("how far its import is") && why.contains("not yours to see"),
+        "{why}"
+    );
+    lab.carry_all();
+    lab.expect(wanted);
+    assert_eq!(lab.report().requests(Call::Uploads), 1);
 }

@@ -17,6 +17,7 @@ mod poll;
 mod rounds;
 mod same;
 mod unlisted;
+mod versions;
 
 pub(super) use begin::register;
 pub(super) use known::list_in_parts;

@@ -1,18 +1,18 @@
 //! How far the imports of a table are: one list for all of them.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::begin::differs;
 use super::same::{Content, content};
+use super::versions::Listed;
 use crate::engine::batch::{self, Destination, Outcome, Trouble};
 use crate::engine::patience::Concerns;
 use crate::engine::register::adopt;
 use crate::engine::{Recorded, Shared};
-use crate::job::{Job, ParkReason, RemoteId};
-use crate::redivis::{Import, Upload};
+use crate::job::{Job, ParkReason};
+use crate::redivis::{ApiError, Import, Upload};
 
 /// Imports that are asked about in one round, the oldest first. They all come out of one list.
 const MOST: usize = 20_000;
@@ -27,33 +27,14 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
     if jobs.is_empty() {
         return Ok(outcome);
     }
-    let uris: HashSet<&RemoteId> = jobs
-        .iter()
-        .filter_map(|job| job.state.remote_id())
-        .collect();
-    let listed = super::list(&shared, &table, |upload| uris.contains(&upload.uri)).await;
-    let listed = match listed {
+    let listed = match Listed::of(&shared, &table, &jobs).await {
         Ok(listed) => listed,
-        Err(error) => {
-            outcome.importing = Some(table.clone());
-            outcome.trouble = Trouble::of(&error);
-            outcome.answered = outcome.trouble.is_none();
-            if outcome.answered {
-                tracing::warn!(table, %error, "Redivis does not tell how far the imports are");
-                outcome.destination = Some(Destination::Refuses(table, error.to_string()));
-            }
-            return Ok(outcome);
-        }
+        Err(error) => return untold(&shared, table, jobs, &error).await,
     };
     outcome.answered = true;
-    let mut rows: HashMap<RemoteId, Upload> = listed
-        .into_iter()
-        .map(|upload| (upload.uri.clone(), upload))
-        .collect();
     let (mut done, mut absent, mut open) = (Vec::new(), Vec::new(), jobs.len());
     for job in jobs {
-        let upload = job.state.remote_id().and_then(|uri| rows.remove(uri));
-        let Some(upload) = upload else {
+        let Some(upload) = listed.of_job(&job) else {
             absent.push(job);
             continue;
         };
@@ -63,11 +44,11 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
             Import::Failed(why) => {
                 batch::park(&shared, vec![job], ParkReason::ImportFailed, why).await?;
             }
-            Import::Completed => match content(&job, &upload) {
-                Content::Ours if upload.rows == Some(0) => no_rows(&shared, job, &upload).await?,
-                Content::Ours => done.push((job, upload.uri)),
-                Content::Other => differs(&shared, job, &upload).await?,
-                Content::Untold => not_proven(&shared, job, &upload).await?,
+            Import::Completed => match content(&job, upload) {
+                Content::Ours if upload.rows == Some(0) => no_rows(&shared, job, upload).await?,
+                Content::Ours => done.push((job, upload.uri.clone())),
+                Content::Other => differs(&shared, job, upload).await?,
+                Content::Untold => not_proven(&shared, job, upload).await?,
             },
         }
         open -= 1;
@@ -75,6 +56,31 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
     adopt(&shared, done).await?;
     open -= missing(&shared, absent).await?;
     outcome.importing = (open > 0).then_some(table);
+    Ok(outcome)
+}
+
+/// There is no list. What it refuses is said of each job, once: nothing else would show that they wait for it.
+async fn untold(
+    shared: &Shared,
+    table: String,
+    jobs: Vec<Job>,
+    error: &ApiError,
+) -> Recorded<Outcome> {
+    let trouble = Trouble::of(error);
+    let mut outcome = Outcome {
+        importing: Some(table.clone()),
+        answered: trouble.is_none(),
+        trouble,
+        ..Outcome::default()
+    };
+    if outcome.answered {
+        tracing::warn!(table, %error, "Redivis does not tell how far the imports are");
+        let why = format!("Redivis does not tell how far its import is: {error}");
+        let silent = jobs.into_iter().filter(|job| job.failing_since.is_none());
+        let wait = std::time::Duration::ZERO;
+        batch::give_back(shared, silent.collect(), &why, wait, Concerns::These).await?;
+        outcome.destination = Some(Destination::Refuses(table, error.to_string()));
+    }
     Ok(outcome)
 }
 

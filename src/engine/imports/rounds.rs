@@ -1,7 +1,7 @@
 //! When to ask how far the imports of a table are: soon at first, then with growing pauses, however many files
 //! are being imported and however many come to it. Time is an argument.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ struct Round {
     /// When to ask next. `None`: a question is on its way, or there is nothing to ask.
     due: Option<Instant>,
     asking: bool,
+    /// The latest answer was a refusal.
+    is_refused: bool,
     /// More came while a question was on its way, which may have been asked before that.
     more: bool,
     /// Before the latest question.
@@ -36,6 +38,7 @@ impl Rounds {
         let round = self.0.entry(table.to_owned()).or_insert(Round {
             due: None,
             asking: false,
+            is_refused: false,
             more: false,
             pause: Duration::ZERO,
             asked: None,
@@ -74,7 +77,7 @@ impl Rounds {
         let Some(round) = self.0.get_mut(table) else {
             return;
         };
-        round.asking = false;
+        (round.asking, round.is_refused) = (false, false);
         if std::mem::take(&mut round.more) {
             self.expect(table, now);
         }
@@ -83,9 +86,15 @@ impl Rounds {
     /// The answer is here, and it was a refusal: what is still imported is asked about much later.
     pub fn refused(&mut self, table: &str, now: Instant) {
         if let Some(round) = self.0.get_mut(table) {
-            (round.asking, round.more) = (false, false);
+            (round.asking, round.more, round.is_refused) = (false, false, true);
             round.due = Some(now + REFUSED);
         }
+    }
+
+    /// The tables that do not tell.
+    pub fn silent(&self) -> BTreeSet<String> {
+        let refused = self.0.iter().filter(|(_, round)| round.is_refused);
+        refused.map(|(table, _)| table.clone()).collect()
     }
 
     /// The times at which there is something to ask.
@@ -155,10 +164,14 @@ mod tests {
         assert_eq!(rounds.next(due).as_deref(), Some("a"));
         assert_eq!(rounds.next(due).as_deref(), Some("b"));
         rounds.refused("a", due);
+        assert!(rounds.silent().contains("a"));
         rounds.answered("b", now);
         rounds.expect("b", due);
         assert_eq!(rounds.next(due + 2 * FIRST).as_deref(), Some("b"));
         assert_eq!(rounds.next(due + REFUSED).as_deref(), Some("a"));
+        assert!(rounds.silent().contains("a"), "no answer yet");
+        rounds.answered("a", due + REFUSED);
+        assert!(rounds.silent().is_empty());
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::job::JobId;
 /// An upload that the list does not have for so long is gone.
 const GONE_AFTER: Duration = Duration::from_hours(1);
 
+/// For so long a list may simply lag behind.
+const LATE_AFTER: Duration = Duration::from_mins(1);
+
 /// Since when each is missing.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Unlisted(Mutex<HashMap<JobId, Instant>>);
@@ -22,6 +25,13 @@ impl Unlisted {
     /// The list has the upload of this job.
     pub fn is_there(&self, job: JobId) {
         self.lock().remove(&job);
+    }
+
+    /// Whether the lists have not had it for longer than they lag behind.
+    pub fn is_late(&self, job: JobId, now: Instant) -> bool {
+        let missing = self.lock();
+        let since = missing.get(&job);
+        since.is_some_and(|since| now.saturating_duration_since(*since) > LATE_AFTER)
     }
 
     /// The list that came at `now` does not have it. Whether it has not for so long that it is gone.
@@ -49,7 +59,9 @@ mod tests {
         let unlisted = Unlisted::default();
         let (job, other, began) = (JobId(1), JobId(2), Instant::now());
         let after = |minutes| began + Duration::from_mins(minutes);
+        assert!(!unlisted.is_late(job, after(9)));
         assert!(!unlisted.is_gone(job, began));
+        assert!(!unlisted.is_late(job, after(1)) && unlisted.is_late(job, after(2)));
         assert!(!unlisted.is_gone(job, after(60)));
         assert!(!unlisted.is_gone(other, after(61)), "each for itself");
         // back in the list for a moment

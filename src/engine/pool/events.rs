@@ -70,6 +70,8 @@ impl Pool {
                     self.rounds.answered(&table, Instant::now());
                     self.expect_imports(&outcome);
                 }
+                let silent = self.rounds.silent();
+                self.note(|condition| condition.silent_tables = silent);
                 self.on_call(None, outcome.answered, outcome.trouble).await
             }
             Event::Listed(table, outcome) => {

@@ -1,0 +1,134 @@
+//! A list of uploads when the table's reference names the next version of its dataset.
+//!
+//! Somebody may release that version while Redivis imports. Then the reference means nothing, or another version, and what
+//! was taken in is in the current one, perhaps under another address. So the current one is asked too, and an upload is
+//! known again by its name and content.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::Instant;
+
+use super::same::{Content, content};
+use crate::engine::Shared;
+use crate::job::{Job, Md5, RemoteId, address};
+use crate::redivis::{ApiError, Upload};
+
+/// What is listed of some jobs.
+pub(super) struct Listed {
+    by_uri: HashMap<RemoteId, Upload>,
+    /// None: the reference means one version, and what has another address is another upload.
+    by_sum: Option<HashMap<Md5, Vec<Upload>>>,
+}
+
+impl Listed {
+    /// Lists the uploads of jobs in the table that was named, and in the one that it became if that refuses, or has not had
+    /// one of them for long.
+    ///
+    /// # Errors
+    /// Those of the table that was named, when neither tells.
+    pub async fn of(shared: &Shared, table: &str, jobs: &[Job]) -> Result<Self, ApiError> {
+        let uris: HashSet<_> = jobs
+            .iter()
+            .filter_map(|job| job.state.remote_id())
+            .collect();
+        let Some(current) = address::released(table) else {
+            let listed = super::list(shared, table, |upload| uris.contains(&upload.uri));
+            return Ok(Self::new(listed.await?, false));
+        };
+        let sums: HashSet<_> = jobs.iter().filter_map(|job| job.state.md5()).collect();
+        let is_wanted = |upload: &Upload| {
+            uris.contains(&upload.uri) || upload.md5.is_some_and(|md5| sums.contains(&md5))
+        };
+        let mut listed = match super::list(shared, table, is_wanted).await {
+            Ok(listed) => listed,
+            Err(refused @ ApiError::Refused { .. }) => {
+                return match super::list(shared, &current, is_wanted).await {
+                    Ok(listed) => Ok(Self::new(listed, true)),
+                    Err(ApiError::Refused { .. }) => Err(refused),
+                    Err(error) => Err(error),
+                };
+            }
+            Err(error) => return Err(error),
+        };
+        let now = Instant::now();
+        let there: HashSet<_> = listed.iter().map(|upload| &upload.uri).collect();
+        let is_there = |job: &&Job| job.state.remote_id().is_some_and(|uri| there.contains(uri));
+        let mut absent = jobs.iter().filter(|job| !is_there(job));
+        if absent.any(|job| shared.unlisted.is_late(job.id, now)) {
+            match super::list(shared, &current, is_wanted).await {
+                Ok(more) => listed.extend(more),
+                // nothing was ever released
+                Err(ApiError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self::new(listed, true))
+    }
+
+    fn new(listed: Vec<Upload>, may_have_moved: bool) -> Self {
+        let mut by_sum: HashMap<Md5, Vec<Upload>> = HashMap::new();
+        let mut by_uri = HashMap::new();
+        for upload in listed {
+            if let Some(md5) = upload.md5.filter(|_| may_have_moved) {
+                by_sum.entry(md5).or_default().push(upload.clone());
+            }
+            by_uri.insert(upload.uri.clone(), upload);
+        }
+        Self {
+            by_uri,
+            by_sum: may_have_moved.then_some(by_sum),
+        }
+    }
+
+    /// The upload of a job: by its address, or else by its name and content.
+    pub fn of_job(&self, job: &Job) -> Option<&Upload> {
+        let by_uri = job.state.remote_id().and_then(|uri| self.by_uri.get(uri));
+        by_uri.or_else(|| {
+            let alike = self.by_sum.as_ref()?.get(&job.state.md5()?)?;
+            let mut alike = alike
+                .iter()
+                .filter(|upload| upload.goes_by(&job.remote_name));
+            alike.find(|upload| content(job, upload) == Content::Ours)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stock::tests::job;
+    use crate::job::{State, Sums};
+    use crate::redivis::Import;
+
+    fn upload(uri: &str, name: &str, md5: Option<u8>) -> Upload {
+        Upload {
+            uri: RemoteId::new(uri),
+            name: name.into(),
+            import: Import::Completed,
+            size: Some(7),
+            md5: md5.map(|md5| Md5([md5; 16])),
+            rows: None,
+        }
+    }
+
+    #[test]
+    fn an_upload_is_known_by_its_address_and_where_that_may_have_changed_by_name_and_content() {
+        let mut job = job(1, "t", "a.csv", 7);
+        let md5 = Some(Md5([1; 16]));
+        job.state = State::Importing(RemoteId::new("/u"), Sums { crc32c: 0, md5 });
+        for (uri, name, md5, by_address, by_content) in [
+            ("/u", "b.csv", None, true, true),
+            ("/v", "a.csv", Some(1), false, true),
+            ("/v", "a.csv-2", Some(1), false, true),
+            ("/v", "b.csv", Some(1), false, false),
+            ("/v", "a.csv", Some(2), false, false),
+            ("/v", "a.csv", None, false, false),
+        ] {
+            for (may_have_moved, want) in [(false, by_address), (true, by_content)] {
+                let listed = Listed::new(vec![upload(uri, name, md5)], may_have_moved);
+                let found = listed.of_job(&job).is_some();
+                assert_eq!(found, want, "{uri} {name} {md5:?} {may_have_moved}");
+            }
+        }
+    }
+}
