@@ -55,3 +55,6 @@ async fn list(
     let what = "a list of uploads that does not end".to_owned();
     Err(ApiError::Nonsense { what })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,10 @@ use crate::redivis::{Import, Upload};
 /// Imports that are asked about in one round, the oldest first. They all come out of one list.
 const MOST: usize = 20_000;
 
+/// What is to be done where rows may be in the table.
+const NOT_SENT_AGAIN: &str = "The local file was kept, and is not sent again. Look for that upload in the table: if it is \
+     there and right, nothing remains to be done; if not, delete it there and drop the file again under another name";
+
 /// Asks for the list and records what has ended. [`Outcome::importing`]: something is left to ask about.
 pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
@@ -98,11 +102,16 @@ async fn not_proven(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> 
     };
     let why = format!(
         "Redivis has imported it as {:?}, but its list of uploads does not tell the {untold}, so nothing proves that \
-         the rows are those of this file. The local file was kept, and is not sent again. Look at that upload in the \
-         table: if it is right, nothing remains to be done; if not, delete it there and drop the file again",
+         the rows are those of this file. {NOT_SENT_AGAIN}",
         upload.name
     );
     batch::park(shared, vec![job], ParkReason::NotProven, &why).await
+}
+
+/// Where Redivis has put a job's upload, for people.
+fn address(job: &Job) -> String {
+    let uri = job.state.remote_id();
+    uri.map_or_else(String::new, |uri| format!(" as {}", uri.as_str()))
 }
 
 /// Uploads that the list does not have: it may lag behind, for a while. Returns how many are given up.
@@ -116,8 +125,13 @@ async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
     let wait = std::time::Duration::ZERO;
     batch::give_back(shared, late.collect(), why, wait, Concerns::These).await?;
     let given_up = gone.len();
-    let why = "the table's list of uploads does not have it any more: somebody may have deleted it; \
-               restart or reload to send it again";
-    batch::park(shared, gone, ParkReason::ImportFailed, why).await?;
+    for job in gone {
+        let why = format!(
+            "Redivis has taken it in{}, and its list of uploads has not had it for an hour: it may be in the table, or \
+             somebody may have deleted it. {NOT_SENT_AGAIN}",
+            address(&job)
+        );
+        batch::park(shared, vec![job], ParkReason::NotProven, &why).await?;
+    }
     Ok(given_up)
 }
