@@ -17,6 +17,7 @@ mod poll;
 mod rounds;
 mod same;
 mod unlisted;
+mod unproven;
 
 pub(super) use begin::register;
 pub(super) use known::list_in_parts;
@@ -24,6 +25,7 @@ pub(super) use look_up::look_up;
 pub(super) use poll::poll;
 pub(super) use rounds::Rounds;
 pub(super) use unlisted::Unlisted;
+pub(super) use unproven::set_apart_again;
 
 use super::Shared;
 use super::batch;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::begin::differs;
 use super::same::{Content, content};
+use super::unproven;
 use crate::engine::batch::{self, Destination, Outcome, Trouble};
 use crate::engine::patience::Concerns;
 use crate::engine::register::adopt;
@@ -16,10 +17,6 @@ use crate::redivis::{Import, Upload};
 
 /// Imports that are asked about in one round, the oldest first. They all come out of one list.
 const MOST: usize = 20_000;
-
-/// What is to be done where rows may be in the table.
-const NOT_SENT_AGAIN: &str = "The local file was kept, and is not sent again. Look for that upload in the table: if it is \
-     there and right, nothing remains to be done; if not, delete it there and drop the file again under another name";
 
 /// Asks for the list and records what has ended. [`Outcome::importing`]: something is left to ask about.
 pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recorded<Outcome> {
@@ -71,7 +68,7 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
                 Content::Ours if upload.rows == Some(0) => no_rows(&shared, job, &upload).await?,
                 Content::Ours => done.push((job, upload.uri)),
                 Content::Other => differs(&shared, job, &upload).await?,
-                Content::Untold => not_proven(&shared, job, &upload).await?,
+                Content::Untold => unproven::untold(&shared, job, &upload).await?,
             },
         }
         open -= 1;
@@ -93,27 +90,6 @@ async fn no_rows(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
     batch::park(shared, vec![job], ParkReason::NoRows, &why).await
 }
 
-/// The rows are there, and may be ours.
-async fn not_proven(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
-    let untold = match (upload.size, upload.md5) {
-        (None, None) => "size and md5",
-        (None, _) => "size",
-        _ => "md5",
-    };
-    let why = format!(
-        "Redivis has imported it as {:?}, but its list of uploads does not tell the {untold}, so nothing proves that \
-         the rows are those of this file. {NOT_SENT_AGAIN}",
-        upload.name
-    );
-    batch::park(shared, vec![job], ParkReason::NotProven, &why).await
-}
-
-/// Where Redivis has put a job's upload, for people.
-fn address(job: &Job) -> String {
-    let uri = job.state.remote_id();
-    uri.map_or_else(String::new, |uri| format!(" as {}", uri.as_str()))
-}
-
 /// Uploads that the list does not have: it may lag behind, for a while. Returns how many are given up.
 async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
     let now = Instant::now();
@@ -126,12 +102,7 @@ async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
     batch::give_back(shared, late.collect(), why, wait, Concerns::These).await?;
     let given_up = gone.len();
     for job in gone {
-        let why = format!(
-            "Redivis has taken it in{}, and its list of uploads has not had it for an hour: it may be in the table, or \
-             somebody may have deleted it. {NOT_SENT_AGAIN}",
-            address(&job)
-        );
-        batch::park(shared, vec![job], ParkReason::NotProven, &why).await?;
+        unproven::unlisted(shared, job).await?;
     }
     Ok(given_up)
 }

@@ -220,10 +220,10 @@ impl Scene {
         assert!(matches!(self.job(name).state, State::Importing(..)));
     }
 
-    /// Asks how far the imports are.
-    pub async fn poll(&self) {
+    /// Asks how far the imports are, and returns whether something is left to ask about.
+    pub async fn poll(&self) -> bool {
         let asked = imports::poll(self.shared.clone(), TABLE.into());
-        asked.await.unwrap();
+        asked.await.unwrap().importing.is_some()
     }
 }
 
