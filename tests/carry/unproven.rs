@@ -103,3 +103,33 @@ fn a_file_whose_import_failed_is_imported_again_when_it_is_put_there_again() {
     let (_, size, md5) = holding("bad.csv", &lab.path("bad.csv"));
     lab.expect(vec![("bad.csv-2".to_owned(), size, md5)]);
 }
+
+/// Redivis is away, or has a fault of its own.
+#[test]
+fn an_import_that_never_ends_is_set_apart_and_is_in_nobody_s_way() {
+    let lab = Lab::with(&ROWS);
+    let config = fs::read_to_string(&lab.config).unwrap();
+    let config = config.replace("max = \"200ms\"", "max = \"200ms\"\npark_after = \"1s\"");
+    fs::write(&lab.config, config).unwrap();
+    lab.script(vec![Fault::new(Call::Uploads, Action::ImportForever)]);
+    drop_text(&lab, "a.csv", "a\n1\n");
+    // it ends
+    let ended = lab.run_once();
+    assert_eq!(ended.code, Some(3), "{}", ended.said);
+    let job = last(&lab, "a.csv");
+    assert_eq!(job["reason"], "not-proven");
+    let why = job["error"].as_str().unwrap();
+    assert!(why.contains("a_csv"), "{why}");
+    assert!(why.contains("no end of its import for 1s"), "{why}");
+    // neither a start nor a touch sends it again
+    touch(&lab, "a.csv", 0o600);
+    assert_eq!(lab.run_once().code, Some(3));
+    assert_eq!(last(&lab, "a.csv")["reason"], "not-proven");
+    assert_eq!(lab.report().requests(Call::Uploads), 1);
+    // and a newer version goes
+    drop_text(&lab, "a.csv", "a\n1\n2\n");
+    lab.carry_all();
+    assert_eq!(last(&lab, "a.csv")["state"], "done");
+    assert_eq!(lab.report().requests(Call::Uploads), 2);
+    lab.expect_manners();
+}

@@ -10,6 +10,7 @@
 //! matter for a person, with Redivis' own words.
 
 mod begin;
+mod deadline;
 mod known;
 mod look_up;
 mod policy;

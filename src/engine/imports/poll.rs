@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::begin::differs;
 use super::same::{Content, content};
-use super::unproven;
+use super::{deadline, unproven};
 use crate::engine::batch::{self, Destination, Outcome, Trouble};
 use crate::engine::patience::Concerns;
 use crate::engine::register::adopt;
@@ -51,7 +51,8 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
         .into_iter()
         .map(|upload| (upload.uri.clone(), upload))
         .collect();
-    let (mut done, mut absent, mut open) = (Vec::new(), Vec::new(), jobs.len());
+    let (mut done, mut absent, mut under_way) = (Vec::new(), Vec::new(), Vec::new());
+    let mut open = jobs.len();
     for job in jobs {
         let upload = job.state.remote_id().and_then(|uri| rows.remove(uri));
         let Some(upload) = upload else {
@@ -60,7 +61,10 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
         };
         shared.unlisted.is_there(job.id);
         match &upload.import {
-            Import::UnderWay => continue,
+            Import::UnderWay => {
+                under_way.push(job);
+                continue;
+            }
             Import::Failed(why) => {
                 batch::park(&shared, vec![job], ParkReason::ImportFailed, why).await?;
             }
@@ -75,6 +79,7 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
     }
     adopt(&shared, done).await?;
     open -= missing(&shared, absent).await?;
+    open -= deadline::give_up(&shared, &table, under_way).await?;
     outcome.importing = (open > 0).then_some(table);
     Ok(outcome)
 }

@@ -1,5 +1,7 @@
 //! What Redivis has taken in, and nothing proves what came of it: a person must look, and nothing is sent again by itself.
 
+use std::time::Duration;
+
 use super::batch;
 use crate::engine::{Recorded, Shared};
 use crate::job::{Job, ParkReason, RemoteId};
@@ -31,6 +33,16 @@ pub(super) async fn unlisted(shared: &Shared, job: Job) -> Recorded<()> {
         "Redivis has taken it in{}, and its list of uploads has not had it for an hour: it may be in the table, or \
          somebody may have deleted it",
         address(job.state.remote_id())
+    );
+    set_apart(shared, job, &why).await
+}
+
+/// It has not come to its end for too long.
+pub(super) async fn endless(shared: &Shared, job: Job, long: Duration) -> Recorded<()> {
+    let why = format!(
+        "Redivis has taken it in{} and has told of no end of its import for {}; it may still come to one",
+        address(job.state.remote_id()),
+        humantime::format_duration(long)
     );
     set_apart(shared, job, &why).await
 }
