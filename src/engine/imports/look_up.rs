@@ -39,12 +39,14 @@ pub(in crate::engine) async fn look_up(
     let mut given: HashSet<RemoteId> = HashSet::new();
     let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for mut job in jobs {
-        if let Some(upload) = ours(&shared, &job, rows(job.state.md5()), &given).await? {
+        let same = rows(job.state.md5());
+        if let Some(upload) = ours(&shared, &job, same, &given).await? {
             given.insert(upload.uri.clone());
             found.push((job, upload));
         } else if rows(None)
             .iter()
-            .any(|upload| upload.goes_by(&job.remote_name))
+            .chain(same)
+            .any(|upload| may_be(&job, upload))
         {
             open.push(job);
         } else if cannot_arrive(&mut job, asked.as_ref()) {
@@ -56,6 +58,11 @@ pub(in crate::engine) async fn look_up(
     let mut outcome = not_listed(&shared, absent, open).await?;
     take_in(&shared, found, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Whether too little is told of an upload to say that it is not this job's.
+fn may_be(job: &Job, upload: &Upload) -> bool {
+    upload.goes_by(&job.remote_name) && content(job, upload) == Content::Untold
 }
 
 /// The upload that is this job's: of our name before one with a number, and none that is another job's.

@@ -4,8 +4,8 @@ mod scene;
 
 use std::time::Duration;
 
-use crate::job::{ParkReason, State, StateName};
-use crate::redivis::Import;
+use crate::job::{Md5, ParkReason, State, StateName};
+use crate::redivis::{Import, Upload};
 
 use scene::{Scene, upload};
 
@@ -71,5 +71,64 @@ async fn an_import_that_does_not_end_is_set_apart_when_its_time_is_over_and_not_
         );
         assert!(why.contains("it may still come to one"), "{why}");
         scene.start_again().await;
+    }
+}
+
+/// What is found in the list for a request without an answer, at once and when that request cannot arrive any more.
+#[tokio::test(start_paused = true)]
+async fn what_may_be_ours_is_never_sent_again() {
+    use StateName::{Importing, Registering, Uploaded};
+    let done = |name| upload(name, "/u/1", Import::Completed);
+    let without_size = |name| Upload {
+        size: None,
+        ..done(name)
+    };
+    let without_md5 = |name| Upload {
+        md5: None,
+        ..done(name)
+    };
+    let other = Some(Md5([2; 16]));
+    for (what, listed, want) in [
+        ("nothing", vec![], [Registering, Uploaded]),
+        ("ours", vec![done("a.csv")], [Importing; 2]),
+        ("ours, renamed", vec![done("a.csv-2")], [Importing; 2]),
+        ("another name", vec![done("b.csv")], [Registering, Uploaded]),
+        ("no md5", vec![without_md5("a.csv")], [Registering; 2]),
+        ("no size", vec![without_size("a.csv")], [Registering; 2]),
+        (
+            "no size, renamed",
+            vec![without_size("a.csv-2")],
+            [Registering; 2],
+        ),
+        (
+            "no size, another name",
+            vec![without_size("b.csv")],
+            [Registering, Uploaded],
+        ),
+        (
+            "no size, another md5",
+            vec![Upload {
+                md5: other,
+                ..without_size("a.csv")
+            }],
+            [Registering, Uploaded],
+        ),
+        (
+            "no md5, another size",
+            vec![Upload {
+                size: Some(1),
+                ..without_md5("a.csv")
+            }],
+            [Registering, Uploaded],
+        ),
+    ] {
+        let scene = Scene::new();
+        scene.unanswered("a.csv").await;
+        scene.lists(listed);
+        for want in want {
+            scene.look_up().await;
+            assert_eq!(scene.job("a.csv").state.name(), want, "{what}");
+            scene.wait(Duration::from_mins(3)).await;
+        }
     }
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::config::{self, Environment, Retry};
+use crate::engine::patience::Concerns;
 use crate::engine::remote::{Called, Remote};
 use crate::engine::surroundings::{Reading, Surroundings};
 use crate::engine::{Machine, Shared, batch, imports};
@@ -188,13 +189,30 @@ impl Scene {
         let journal = &self.shared.journal;
         let new = journal.enqueue_from(&watch, TABLE, vec![file], now);
         assert_eq!(new.await.unwrap(), 1);
-        let claimed = journal.claim(Queue::Queued, &watch, 10, now);
+        self.claim().await
+    }
+
+    /// A job whose request to be taken in got no answer.
+    pub async fn unanswered(&self, name: &str) {
+        let job = self.queued(name, 1).await;
+        self.lose_the_answer(job).await;
+    }
+
+    async fn lose_the_answer(&self, job: Job) {
+        let jobs = vec![self.intend(job).await];
+        let (why, wait) = ("no answer", Duration::ZERO);
+        let back = batch::give_back(&self.shared, jobs, why, wait, Concerns::Everyone);
+        back.await.unwrap();
+    }
+
+    async fn claim(&self) -> Job {
+        let (watch, now) = (WatchName::new("w"), self.shared.now());
+        let claimed = self.shared.journal.claim(Queue::Queued, &watch, 10, now);
         claimed.await.unwrap().remove(0)
     }
 
-    /// A job whose bytes are stored and about to be taken in.
-    pub async fn registering(&self, name: &str) -> Job {
-        let job = self.queued(name, 1).await;
+    /// Its bytes are stored, and it is about to be taken in.
+    async fn intend(&self, job: Job) -> Job {
         let now = self.shared.now();
         let advance = batch::advance(&self.shared, vec![job], |_, state| {
             let reservation = Reservation {
@@ -214,10 +232,20 @@ impl Scene {
 
     /// A job that Redivis has taken in under an address.
     pub async fn importing(&self, name: &str, uri: &str) {
-        let job = self.registering(name).await;
+        let job = self.queued(name, 1).await;
+        let job = self.intend(job).await;
         let begun = batch::begin_importing(&self.shared, vec![(job, RemoteId::new(uri))]);
         begun.await.unwrap();
         assert!(matches!(self.job(name).state, State::Importing(..)));
+    }
+
+    /// Looks a job up whose request got no answer, if its turn has come.
+    pub async fn look_up(&self) {
+        let watch = WatchName::new("w");
+        let journal = &self.shared.journal;
+        let jobs = journal.claim(Queue::Stored, &watch, 10, self.shared.now());
+        let looked = imports::look_up(self.shared.clone(), jobs.await.unwrap(), Duration::ZERO);
+        looked.await.unwrap();
     }
 
     /// Asks how far the imports are, and returns whether something is left to ask about.
