@@ -56,8 +56,7 @@ impl Journal {
         .await
     }
 
-    /// Whether Redivis gave the address to something else than the latest request of a job: to another's, or to an
-    /// earlier one of its own.
+    /// Whether an upload of a table is known to be that of a job, as it was taken in last.
     pub async fn is_address_known(
         &self,
         table: &str,

@@ -76,8 +76,8 @@ async fn an_import_that_does_not_end_is_set_apart_when_its_time_is_over_and_not_
 
 /// What is found in the list for a request without an answer, at once and when that request cannot arrive any more.
 #[tokio::test(start_paused = true)]
-async fn what_may_be_ours_is_never_sent_again() {
-    use StateName::{Importing, Registering, Uploaded};
+async fn what_may_be_ours_is_never_sent_again_and_what_failed_tells_why() {
+    use StateName::{Importing, Parked, Registering, Uploaded};
     let done = |name| upload(name, "/u/1", Import::Completed);
     let without_size = |name| Upload {
         size: None,
@@ -87,6 +87,7 @@ async fn what_may_be_ours_is_never_sent_again() {
         md5: None,
         ..done(name)
     };
+    let failed = |name| upload(name, "/u/1", Import::Failed("row 3".into()));
     let other = Some(Md5([2; 16]));
     for (what, listed, want) in [
         ("nothing", vec![], [Registering, Uploaded]),
@@ -121,6 +122,25 @@ async fn what_may_be_ours_is_never_sent_again() {
             }],
             [Registering, Uploaded],
         ),
+        ("failed", vec![failed("a.csv")], [Registering, Parked]),
+        (
+            "failed, renamed",
+            vec![failed("a.csv-2")],
+            [Registering, Parked],
+        ),
+        (
+            "failed, another md5",
+            vec![Upload {
+                md5: other,
+                ..failed("a.csv")
+            }],
+            [Registering, Uploaded],
+        ),
+        (
+            "failed before, and ours",
+            vec![failed("a.csv"), upload("a.csv-2", "/u/2", Import::UnderWay)],
+            [Importing; 2],
+        ),
     ] {
         let scene = Scene::new();
         scene.unanswered("a.csv").await;
@@ -130,5 +150,28 @@ async fn what_may_be_ours_is_never_sent_again() {
             assert_eq!(scene.job("a.csv").state.name(), want, "{what}");
             scene.wait(Duration::from_mins(3)).await;
         }
+        if want[1] == Parked {
+            let job = scene.job("a.csv");
+            assert_eq!(job.state, State::Parked(ParkReason::ImportFailed, None));
+            assert_eq!(scene.why("a.csv"), "row 3");
+        }
+    }
+}
+
+/// A person mended how the file is to be read; the request after that got no answer.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_failed_before_says_nothing_of_a_later_request() {
+    let scene = Scene::new();
+    scene.importing("a.csv", "/u/1").await;
+    let failed = upload("a.csv", "/u/1", Import::Failed("row 3".into()));
+    scene.lists(vec![failed]);
+    scene.poll().await;
+    assert_eq!(scene.job("a.csv").state.name(), StateName::Parked);
+    scene.start_again().await;
+    scene.unanswered_again().await;
+    for want in [StateName::Registering, StateName::Uploaded] {
+        scene.look_up().await;
+        assert_eq!(scene.job("a.csv").state.name(), want);
+        scene.wait(Duration::from_mins(3)).await;
     }
 }

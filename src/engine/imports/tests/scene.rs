@@ -198,6 +198,12 @@ impl Scene {
         self.lose_the_answer(job).await;
     }
 
+    /// As [`Scene::unanswered`], for the job that waits.
+    pub async fn unanswered_again(&self) {
+        let job = self.claim().await;
+        self.lose_the_answer(job).await;
+    }
+
     async fn lose_the_answer(&self, job: Job) {
         let jobs = vec![self.intend(job).await];
         let (why, wait) = ("no answer", Duration::ZERO);
