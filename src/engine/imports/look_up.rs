@@ -89,12 +89,12 @@ async fn failed_one(
 }
 
 /// Whether too little is told of an upload to say that it is not this job's.
-fn may_be(job: &Job, upload: &Upload) -> bool {
+pub(super) fn may_be(job: &Job, upload: &Upload) -> bool {
     upload.goes_by(&job.remote_name) && content(job, upload) == Content::Untold
 }
 
 /// The upload that is this job's: of our name before one with a number, and none that is another job's.
-async fn ours(
+pub(super) async fn ours(
     shared: &Shared,
     job: &Job,
     rows: &[Upload],

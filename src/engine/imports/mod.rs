@@ -15,6 +15,7 @@ mod known;
 mod look_up;
 mod policy;
 mod poll;
+mod refused;
 mod rounds;
 mod same;
 mod unlisted;

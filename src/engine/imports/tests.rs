@@ -5,7 +5,7 @@ mod scene;
 use std::time::Duration;
 
 use crate::job::{Md5, ParkReason, State, StateName};
-use crate::redivis::{Import, Upload};
+use crate::redivis::{ApiError, Import, Upload};
 
 use scene::{Scene, upload};
 
@@ -173,5 +173,72 @@ async fn an_upload_that_failed_before_says_nothing_of_a_later_request() {
         scene.look_up().await;
         assert_eq!(scene.job("a.csv").state.name(), want);
         scene.wait(Duration::from_mins(3)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_redivis_says_is_taken_goes_by_the_policy_unless_it_is_ours() {
+    let refusal = || {
+        Err(ApiError::Refused {
+            status: 409,
+            code: None,
+            text: "an upload of this name already exists".into(),
+        })
+    };
+    let other = |name: &str, import| Upload {
+        size: Some(9),
+        ..upload(name, "/u/1", import)
+    };
+    let untold = Upload {
+        md5: None,
+        ..upload("a.csv", "/u/1", Import::Completed)
+    };
+    let failed = || Import::Failed("row 3".into());
+    let (skipped, conflict) = (ParkReason::Skipped, ParkReason::Conflict);
+    let new_version = "on_conflict = 'new_version'";
+    for (policy, listed, want) in [
+        (new_version, other("a.csv", Import::Completed), Ok(conflict)),
+        (new_version, other("a_csv", Import::UnderWay), Ok(conflict)),
+        (new_version, other("a.csv", failed()), Ok(conflict)),
+        (
+            new_version,
+            upload("a.csv", "/u/1", Import::UnderWay),
+            Err(StateName::Importing),
+        ),
+        (
+            new_version,
+            upload("a.csv-2", "/u/1", Import::Completed),
+            Err(StateName::Importing),
+        ),
+        (new_version, untold, Err(StateName::Registering)),
+        (
+            new_version,
+            other("b.csv", Import::Completed),
+            Err(StateName::Registering),
+        ),
+        // of the failed ones the policy does not know before
+        (
+            "on_conflict = 'skip'",
+            other("a.csv", failed()),
+            Ok(skipped),
+        ),
+        (
+            "on_conflict = 'fail'",
+            other("a.csv", failed()),
+            Ok(conflict),
+        ),
+    ] {
+        let scene = Scene::with(policy);
+        scene.lists(vec![listed.clone()]);
+        scene.register("a.csv", refusal()).await;
+        let got = match scene.job("a.csv").state {
+            State::Parked(reason, _) => Ok(reason),
+            other => Err(other.name()),
+        };
+        assert_eq!(got, want, "{policy}: {listed:?}");
+        if got.is_ok() {
+            let why = scene.why("a.csv");
+            assert!(why.contains("the local file was kept"), "{why}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{self, Environment, Retry};
 use crate::engine::patience::Concerns;
+use crate::engine::register::{self, Stored};
 use crate::engine::remote::{Called, Remote};
 use crate::engine::surroundings::{Reading, Surroundings};
 use crate::engine::{Machine, Shared, batch, imports};
@@ -51,10 +52,15 @@ pub struct Scene {
 
 impl Scene {
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With other lines for its watch.
+    pub fn with(watch: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         let text = format!(
-            "[[watch]]\nname = 'w'\npath = '{}'\ntable = '{TABLE}'\nkind = 'tabular'\n",
+            "[[watch]]\nname = 'w'\npath = '{}'\ntable = '{TABLE}'\nkind = 'tabular'\n{watch}\n",
             folder.path().join("drop").display()
         );
         std::fs::create_dir(folder.path().join("drop")).unwrap();
@@ -243,6 +249,18 @@ impl Scene {
         let begun = batch::begin_importing(&self.shared, vec![(job, RemoteId::new(uri))]);
         begun.await.unwrap();
         assert!(matches!(self.job(name).state, State::Importing(..)));
+    }
+
+    /// Has a new file taken in, which Redivis answers with this.
+    pub async fn register(&self, name: &str, answer: Result<Upload, ApiError>) {
+        self.far.answers.lock().unwrap().push_back(answer);
+        let job = self.queued(name, 1).await;
+        let job = self.intend(job).await;
+        let stored = register::withdraw(&self.shared, vec![job]).await.unwrap();
+        let stored = stored.into_iter().map(Stored::recorded).collect();
+        let asked = imports::register(self.shared.clone(), stored, Duration::ZERO);
+        asked.await.unwrap();
+        assert!(self.far.answers.lock().unwrap().is_empty(), "not asked");
     }
 
     /// Looks a job up whose request got no answer, if its turn has come.
