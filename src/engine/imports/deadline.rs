@@ -31,14 +31,12 @@ pub(super) async fn give_up(shared: &Shared, table: &str, under_way: Vec<Job>) -
 /// Whether what was first asked about at that moment has taken too long.
 fn is_over(since: &Moment, now: &Moment, most: Duration) -> bool {
     let awake = since.awake.as_ref().zip(now.awake.as_ref());
-    match awake.and_then(|(then, now)| then.age(now)) {
-        Some(age) => age > most,
-        None => {
-            let up = now.awake.as_ref();
-            let up = up.is_none_or(|up| Duration::from_millis(up.millis) >= SET_RIGHT_AFTER);
-            up && since.age(now) > most
-        }
+    if let Some(age) = awake.and_then(|(then, now)| then.age(now)) {
+        return age > most;
     }
+    let up = now.awake.as_ref();
+    let up = up.is_none_or(|up| Duration::from_millis(up.millis) >= SET_RIGHT_AFTER);
+    up && since.age(now) > most
 }
 
 #[cfg(test)]

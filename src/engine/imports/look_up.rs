@@ -42,13 +42,11 @@ pub(in crate::engine) async fn look_up(
         if let Some(upload) = ours(&shared, &job, same, &given).await? {
             given.insert(upload.uri.clone());
             found.push((job, upload));
-        } else if rows(None)
-            .iter()
-            .chain(same)
-            .any(|upload| may_be(&job, upload))
-        {
-            open.push(job);
-        } else if !cannot_arrive(&mut job, asked.as_ref()) {
+            continue;
+        }
+        let mut untold = rows(None).iter().chain(same);
+        let is_open = untold.any(|upload| may_be(&job, upload));
+        if is_open || !cannot_arrive(&mut job, asked.as_ref()) {
             open.push(job);
         } else if let Some(upload) = failed_one(&shared, &job, &failed, &given).await? {
             given.insert(upload.uri.clone());
