@@ -8,20 +8,30 @@ use std::sync::Arc;
 use super::batch::{self, Outcome};
 use super::hash::Hasher;
 use super::source::{self, Source, Unfit};
-use super::{Folder, Recorded, Shared};
+use super::{Folder, Recorded, Shared, imports};
 use crate::beneath::Root;
 use crate::config::{OnConflict, Verify};
 use crate::job::{Job, ParkReason, State, Sums};
-use crate::journal::Before;
+use crate::journal::{Before, Last};
 
 /// Jobs that are looked at in one step.
 pub(super) const AT_ONCE: usize = 64;
 
 /// Looks at each file: the same content is done at once, other content goes the way of the watch's policy
-/// ([`Outcome::again`]: it is to be sent).
-pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Before)>) -> Recorded<Outcome> {
+/// ([`Outcome::again`]: it is to be sent). What Redivis took in before without a proof is set apart again; it is no
+/// content that a policy could speak of.
+pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Last)>) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
-    for (job, before) in jobs {
+    for (job, last) in jobs {
+        let (before, is_proven) = match last {
+            Last::InTable(before) | Last::Listed(before, _) => (before, true),
+            Last::Unproven(before) => (before, false),
+            // whoever sorts it waits for that
+            Last::UnderWay => {
+                outcome.again.push(job);
+                continue;
+            }
+        };
         let Some(folder) = shared.folders.get(&job.watch).cloned() else {
             // whoever opens it next will say so
             outcome.again.push(job);
@@ -29,8 +39,13 @@ pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Before)>) -> Re
         };
         match sums_if_alike(&shared, &folder, &job, &before).await? {
             Some(sums) if sums.md5.is_some() && sums.md5 == before.md5 => {
-                recognise(&shared, job, before, sums).await?;
+                if is_proven {
+                    recognise(&shared, job, before, sums).await?;
+                } else {
+                    imports::set_apart_again(&shared, job, &before).await?;
+                }
             }
+            _ if !is_proven => outcome.again.push(job),
             _ => policy(&shared, &folder, job, &before, &mut outcome).await?,
         }
     }

@@ -71,7 +71,7 @@ async fn sort(
         match (rows.iter().find(same), rows.first()) {
             (Some(row), _) => ours.push((job, row.id.clone())),
             // "used" speaks of our own upload, whose row the listing does not show yet
-            (None, Some(row)) if says(error, &["already exist"]) => {
+            (None, Some(row)) if already_exists(error) => {
                 conflict(shared, job, row).await?;
             }
             (None, _) => rest.push(job),
@@ -148,6 +148,11 @@ pub(super) fn may_be_ours(error: &ApiError) -> bool {
             "already regist",
         ],
     )
+}
+
+/// Whether a refusal says that the name is taken.
+pub(super) fn already_exists(error: &ApiError) -> bool {
+    says(error, &["already exist"])
 }
 
 /// Whether a refusal says that the temporary upload is no more.

@@ -11,7 +11,7 @@ use super::lanes::Lanes;
 use super::priority::{Priorities, Ranked};
 use super::register::Stored;
 use crate::job::{Job, Kind, WatchName};
-use crate::journal::Before;
+use crate::journal::Last;
 use crate::redivis::BATCH_LIMIT;
 
 /// Bytes that are reserved at a time: about what a fast link moves while a temporary upload stays
@@ -36,7 +36,7 @@ pub(super) struct Stock {
     /// To be reserved.
     pub queued: Lanes,
     /// Their names were registered before: to be looked at.
-    to_compare: Ranked<(Job, Before)>,
+    to_compare: Ranked<(Job, Last)>,
     /// Reserved or interrupted: to be transferred.
     ready: Ranked<Job>,
     /// Their registration got no answer: to be looked up.
@@ -70,9 +70,9 @@ impl Stock {
     }
 
     /// A job that is to be looked at before it is sent.
-    pub fn compare(&mut self, job: Job, before: Before) {
+    pub fn compare(&mut self, job: Job, last: Last) {
         let priority = self.priorities.of(&job.watch);
-        self.to_compare.push(priority, (job, before));
+        self.to_compare.push(priority, (job, last));
     }
 
     /// Jobs to look at, of the priority of this watch or a higher one.
@@ -81,7 +81,7 @@ impl Stock {
     }
 
     /// The next jobs to look at, at most so many.
-    pub fn next_to_compare(&mut self, most: usize) -> Vec<(Job, Before)> {
+    pub fn next_to_compare(&mut self, most: usize) -> Vec<(Job, Last)> {
         self.to_compare.take(most)
     }
 

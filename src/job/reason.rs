@@ -57,7 +57,7 @@ reasons! {
     EmptyFile = "empty-file",
     /// Imported, and no row came of it.
     NoRows = "no-rows",
-    /// Imported, and Redivis does not tell of what: nothing proves that it is our file.
+    /// Redivis has taken it in, and nothing proves what came of it: its rows may be in the table.
     NotProven = "not-proven",
     /// The watch that this job belongs to is no longer configured.
     NoWatch = "no-watch",

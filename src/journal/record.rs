@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::enqueue::note;
 use super::rows::{Standing, update};
-use super::{Journal, JournalError, receipts};
+use super::{Journal, JournalError, imported, receipts};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, StateName};
 
@@ -106,6 +106,9 @@ pub(super) fn apply(
     let in_table = matches!(name, StateName::Registered | StateName::Done);
     if applied && in_table && *from != StateName::Registered {
         receipts::give(connection, job.id, now)?;
+    }
+    if applied {
+        imported::follow(connection, job, *from)?;
     }
     if let Some(write) = durable(*from, name, *hold).filter(|_| applied) {
         crash_point::writing(write);

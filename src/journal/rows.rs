@@ -172,6 +172,18 @@ fn awake(row: &Row<'_>, boot: &str, millis: &str) -> rusqlite::Result<Option<Awa
     }))
 }
 
+/// Columns that may hold a moment.
+pub(super) fn moment_or_null(
+    row: &Row<'_>,
+    at: &str,
+    boot: &str,
+    millis: &str,
+) -> rusqlite::Result<Option<Moment>> {
+    let at = time_or_null(row, at)?;
+    let awake = awake(row, boot, millis)?;
+    Ok(at.map(|at| Moment { at, awake }))
+}
+
 fn sums(row: &Row<'_>) -> rusqlite::Result<Sums> {
     Ok(Sums {
         crc32c: row.get("crc32c")?,

@@ -28,17 +28,22 @@ pub enum Last {
     InTable(Before),
     /// None of ours is, but the table held one when it was listed at this time.
     Listed(Before, Timestamp),
+    /// Redivis has taken it in, and nothing proves what came of it: its rows may be there.
+    Unproven(Before),
     /// It is stored and about to be registered, or being imported: what the job is to be held against is not there yet.
     UnderWay,
 }
 
 /// The last version that is in the table or may come to be. No two files share a name, but one that was moved may
-/// keep it. Of one whose job was pruned there is the receipt.
-const LAST: &str = "SELECT * FROM (SELECT id, remote_id, size, md5, state FROM jobs WHERE table_ref = ?1 \
+/// keep it. Of one whose job was pruned there is the receipt. What nothing proves stands for itself, also when its job was
+/// superseded since, or begins anew.
+const LAST: &str = "SELECT * FROM (SELECT id, remote_id, size, md5, state, 0 AS unproven FROM jobs WHERE table_ref = ?1 \
      AND remote_name = ?2 AND id <> ?3 AND state <> 'missing' AND state <> 'superseded' AND (remote_id IS NOT NULL \
      OR state = 'uploaded' OR intent IS NOT NULL) ORDER BY id DESC LIMIT 1) \
-     UNION ALL SELECT * FROM (SELECT job, remote_id, size, md5, 'done' FROM receipts WHERE table_ref = ?1 \
-     AND remote_name = ?2 AND job <> ?3 ORDER BY job DESC LIMIT 1) ORDER BY id DESC LIMIT 1";
+     UNION ALL SELECT * FROM (SELECT job, remote_id, size, md5, 'done', 0 FROM receipts WHERE table_ref = ?1 \
+     AND remote_name = ?2 AND job <> ?3 ORDER BY job DESC LIMIT 1) \
+     UNION ALL SELECT * FROM (SELECT job, uri, size, md5, 'parked', 1 FROM imports WHERE table_ref = ?1 \
+     AND remote_name = ?2 AND failed = 0 ORDER BY job DESC LIMIT 1) ORDER BY id DESC, unproven LIMIT 1";
 
 const SUPERSEDED: &str = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'superseded'";
 
@@ -48,7 +53,7 @@ const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > 
 
 impl Journal {
     /// Those of the jobs whose file was registered before, by the same name in the same table, or is about to be, or
-    /// of which the table's listing has the name. Not
+    /// of which the table's listing has the name, or which Redivis has taken in without a proof. Not
     /// those of which another version waits for a person after it was stored: it may be in the table or not.
     pub async fn last(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
         self.last_by(jobs, last).await
@@ -126,11 +131,16 @@ fn last(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
             let parked = state == StateName::Parked.as_str();
             return Ok((!parked).then_some(Last::UnderWay));
         };
-        Ok(Some(Last::InTable(Before {
+        let before = Before {
             remote: RemoteId::new(remote),
             size: row.get::<_, i64>("size")?.unsigned_abs(),
             md5: row.get::<_, Option<[u8; 16]>>("md5")?.map(Md5),
-        })))
+        };
+        Ok(Some(if row.get("unproven")? {
+            Last::Unproven(before)
+        } else {
+            Last::InTable(before)
+        }))
     });
     match row.optional()? {
         Some(ours) => Ok(ours),

@@ -169,6 +169,8 @@ pub enum Action {
     AcceptChunkWith200,
     /// 429 with this `Retry-After`.
     RateLimit(String),
+    /// Takes an upload in, whose import stays `running` until the server is started again.
+    ImportForever,
     /// Leaves the last result out of a list.
     DropResult,
     /// Answers a list in the wrong order.
@@ -281,6 +283,7 @@ mod tests {
             (r#"{"expire_session":410}"#, Action::ExpireSession(410)),
             (r#""accept_chunk_with_200""#, Action::AcceptChunkWith200),
             (r#"{"rate_limit":"2"}"#, Action::RateLimit("2".into())),
+            (r#""import_forever""#, Action::ImportForever),
             (r#""drop_result""#, Action::DropResult),
             (r#""reverse_results""#, Action::ReverseResults),
         ] {

@@ -16,19 +16,26 @@ pub(super) async fn run(room: Arc<Room>, table: String, slug: String) {
     let Some(upload) = upload else {
         return;
     };
-    let note = |state| {
-        let entry = Entry::Import {
-            table: table.clone(),
-            slug: slug.clone(),
-            state,
-        };
-        // A ledger that cannot be written leaves the import where it was, to be run again.
-        let _ = room.ledger.commit(vec![entry]);
-    };
-    note(ImportState::Running);
+    begin(&room, &table, &slug);
     let reading = Arc::clone(&room);
     let state = tokio::task::spawn_blocking(move || read(&reading, &upload)).await;
-    note(state.unwrap_or_else(|error| failed(error.to_string())));
+    let state = state.unwrap_or_else(|error| failed(error.to_string()));
+    note(&room, &table, &slug, state);
+}
+
+/// An import is running from now on.
+pub(super) fn begin(room: &Room, table: &str, slug: &str) {
+    note(room, table, slug, ImportState::Running);
+}
+
+fn note(room: &Room, table: &str, slug: &str, state: ImportState) {
+    let entry = Entry::Import {
+        table: table.to_owned(),
+        slug: slug.to_owned(),
+        state,
+    };
+    // A ledger that cannot be written leaves the import where it was, to be run again.
+    let _ = room.ledger.commit(vec![entry]);
 }
 
 /// Every import that was not finished when the server stopped.

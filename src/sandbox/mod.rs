@@ -56,6 +56,7 @@
 //! | `"wrong_hash"`, `"wrong_size"`                      | done, but another checksum or size is told |
 //! | `{"expire_session": 404}`                           | the session ends, with this status        |
 //! | `"accept_chunk_with_200"`                           | 200 instead of 308                        |
+//! | `"import_forever"`                                  | an import stays `running` until the server is started again |
 //! | `"drop_result"`, `"reverse_results"`                | a list lacks its last entry, or is in the wrong order |
 
 mod answer;

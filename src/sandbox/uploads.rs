@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Refusal};
 use super::books::{Books, ImportOptions, ImportState, Kind, Table, Upload};
+use super::faults::Action;
 use super::import;
 use super::ledger::Entry;
 use super::multipart;
@@ -66,6 +67,10 @@ pub(super) async fn create(
         Ok((vec![entry], slug))
     })?;
     let answer = one(room, &table, &slug);
+    if visit.action == Some(Action::ImportForever) {
+        import::begin(room, &table.key, &slug);
+        return answer;
+    }
     let work = import::run(Arc::clone(room), table.key, slug);
     room.tasks.spawn(work);
     answer

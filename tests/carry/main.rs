@@ -34,4 +34,5 @@ mod sets;
 mod slow;
 mod tables;
 mod tabular;
+mod unproven;
 mod versions;

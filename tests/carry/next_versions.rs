@@ -335,3 +335,25 @@ fn an_import_goes_on_in_the_version_that_was_released_meanwhile() {
         assert_eq!(lab.report().requests(Call::Uploads), 1);
     }
 }
+
+#[cfg(debug_assertions)]
+#[test]
+fn an_upload_whose_answer_is_lost_is_found_in_the_version_that_was_released_meanwhile() {
+    for next in [false, true] {
+        let lab = Lab::with(&Plan {
+            watch: "kind = \"tabular\"",
+            ..MAKES
+        });
+        let wanted = drop_text(&lab, "a.csv", "a\n1\n");
+        let mut command = lab.command(&["run", "--once"]);
+        command.env(ARMED_BY, format!("{}:1", Point::UploadsAnswered.name()));
+        assert_eq!(lab.run(command).code, None);
+        lab.release();
+        if next {
+            lab.make_next_version();
+        }
+        lab.carry_all();
+        lab.expect(vec![wanted]);
+        assert_eq!(lab.report().requests(Call::Uploads), 1);
+    }
+}

@@ -138,7 +138,18 @@ fn a_file_goes_when_its_rows_are_there_and_only_then() {
     drop_text(&lab, "good.csv", "a,b\n1,2\n");
     lab.run_once();
     assert!(!lab.path("good.csv").exists());
-    lab.expect(vec![good, header]);
+    lab.expect(vec![good.clone(), header.clone()]);
+
+    // nothing of this is known any more: an upload without rows is no proof of any
+    lab.forget_everything();
+    let (_, size, md5) = header.clone();
+    let again = ("header.csv-2".to_owned(), size, md5);
+    for _ in 0..2 {
+        assert_eq!(lab.run_once().code, Some(3));
+        assert_eq!(lab.job("header.csv")["reason"], "no-rows");
+        assert!(lab.path("header.csv").exists());
+        lab.expect(vec![good.clone(), header.clone(), again.clone()]);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::policy::those_free;
+use super::refused;
 use super::same::{Content, content};
 use crate::engine::batch::{self, Outcome, budget};
 use crate::engine::conflicts;
@@ -122,6 +123,9 @@ async fn refused(
         return conflicts::renew(shared, vec![job], error, outcome)
             .await
             .map(drop);
+    }
+    if conflicts::already_exists(error) {
+        return refused::settle(shared, job, error, outcome).await;
     }
     if conflicts::may_be_ours(error) {
         // it may speak of our own request, whose answer was lost

@@ -7,8 +7,8 @@ use crate::engine::Shared;
 use crate::engine::batch;
 use crate::redivis::{ApiError, Import, RemoteFile, Upload};
 
-/// Lists a table's uploads, page by page. One that is still imported, or failed, or of which size or md5 are not
-/// told, is no proof that a file need not be sent, and is left out.
+/// Lists a table's uploads, page by page. One that is still imported, failed, brought no rows, or of which size or md5
+/// are not told, is no proof that a file need not be sent, and is left out.
 pub(in crate::engine) async fn list_in_parts(
     shared: &Shared,
     table: &str,
@@ -37,7 +37,8 @@ pub(in crate::engine) async fn list_in_parts(
 }
 
 fn known(upload: Upload) -> Option<RemoteFile> {
-    if upload.import != Import::Completed {
+    let has_rows = upload.rows != Some(0);
+    if upload.import != Import::Completed || !has_rows {
         return None;
     }
     Some(RemoteFile {
@@ -82,9 +83,18 @@ mod tests {
                 size: None,
                 ..told.clone()
             },
-            Upload { md5: None, ..told },
+            Upload {
+                md5: None,
+                ..told.clone()
+            },
+            Upload {
+                rows: Some(0),
+                ..told.clone()
+            },
         ] {
             assert_eq!(known(other), None);
         }
+        // where rows are not counted
+        assert!(known(Upload { rows: None, ..told }).is_some());
     }
 }

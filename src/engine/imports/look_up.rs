@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use super::begin::take_in;
 use super::same::{Content, content};
+use super::versions::everywhere;
 use crate::engine::batch::Outcome;
 use crate::engine::reconcile::{cannot_arrive, not_listed, unlisted};
 use crate::engine::{Recorded, Shared};
-use crate::job::{Job, RemoteId};
+use crate::job::{Job, Md5, RemoteId};
 use crate::redivis::{Upload, is_numbered};
 
 /// Looks jobs of one table up in its list: what stands there with our size and md5, under our name or under one
-/// that Redivis made of it, is adopted. An import that has failed brought no rows and does not count.
-/// What may stand there but is not told well enough is looked up again, never sent again.
+/// that Redivis made of it, is adopted. An import that has failed brought no rows: it is what became of our request
+/// if nothing else is there and nothing can arrive any more. What may stand there but is not told well enough is looked up
+/// again, never sent again.
 pub(in crate::engine) async fn look_up(
     shared: Arc<Shared>,
     jobs: Vec<Job>,
@@ -26,31 +28,32 @@ pub(in crate::engine) async fn look_up(
     let asked = shared.moment().awake;
     let sums: HashSet<_> = jobs.iter().map(|job| job.state.md5()).collect();
     let wanted =
-        |upload: &Upload| upload.lives() && (upload.md5.is_none() || sums.contains(&upload.md5));
-    let listed = match super::list(&shared, &table, wanted).await {
+        |upload: &Upload| sums.contains(&upload.md5) || (upload.lives() && upload.md5.is_none());
+    let listed = match everywhere(&shared, &table, wanted).await {
         Ok(listed) => listed,
         Err(error) => return unlisted(&shared, jobs, &error, delay).await,
     };
-    let mut by_sum: HashMap<_, Vec<Upload>> = HashMap::new();
-    for upload in listed {
-        by_sum.entry(upload.md5).or_default().push(upload);
-    }
-    let rows = |sum| by_sum.get(&sum).map_or(&[][..], Vec::as_slice);
+    let (living, failed): (Vec<_>, Vec<_>) = listed.into_iter().partition(Upload::lives);
+    let (living, failed) = (by_sum(living), by_sum(failed));
+    let rows = |sum| living.get(&sum).map_or(&[][..], Vec::as_slice);
     let mut given: HashSet<RemoteId> = HashSet::new();
     let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for mut job in jobs {
-        if let Some(upload) = ours(&shared, &job, rows(job.state.md5()), &given).await? {
+        let same = rows(job.state.md5());
+        if let Some(upload) = ours(&shared, &job, same, &given).await? {
             given.insert(upload.uri.clone());
             found.push((job, upload));
-        } else if rows(None)
-            .iter()
-            .any(|upload| upload.goes_by(&job.remote_name))
-        {
+            continue;
+        }
+        let mut untold = rows(None).iter().chain(same);
+        let is_open = untold.any(|upload| may_be(&job, upload));
+        if is_open || !cannot_arrive(&mut job, asked.as_ref()) {
             open.push(job);
-        } else if cannot_arrive(&mut job, asked.as_ref()) {
-            absent.push(job);
+        } else if let Some(upload) = failed_one(&shared, &job, &failed, &given).await? {
+            given.insert(upload.uri.clone());
+            found.push((job, upload));
         } else {
-            open.push(job);
+            absent.push(job);
         }
     }
     let mut outcome = not_listed(&shared, absent, open).await?;
@@ -58,8 +61,39 @@ pub(in crate::engine) async fn look_up(
     Ok(outcome)
 }
 
+fn by_sum(uploads: Vec<Upload>) -> HashMap<Option<Md5>, Vec<Upload>> {
+    let mut by_sum: HashMap<_, Vec<Upload>> = HashMap::new();
+    for upload in uploads {
+        by_sum.entry(upload.md5).or_default().push(upload);
+    }
+    by_sum
+}
+
+/// The upload that is this job's, and failed. Not one of which it is known already that it failed: that was before.
+async fn failed_one(
+    shared: &Shared,
+    job: &Job,
+    failed: &HashMap<Option<Md5>, Vec<Upload>>,
+    given: &HashSet<RemoteId>,
+) -> Recorded<Option<Upload>> {
+    let journal = &shared.journal;
+    let mut rows = Vec::new();
+    for upload in failed.get(&job.state.md5()).into_iter().flatten() {
+        let is_named_so = upload.goes_by(&job.remote_name);
+        if is_named_so && !journal.is_address_known(&job.table, &upload.uri).await? {
+            rows.push(upload.clone());
+        }
+    }
+    ours(shared, job, &rows, given).await
+}
+
+/// Whether too little is told of an upload to say that it is not this job's.
+pub(super) fn may_be(job: &Job, upload: &Upload) -> bool {
+    upload.goes_by(&job.remote_name) && content(job, upload) == Content::Untold
+}
+
 /// The upload that is this job's: of our name before one with a number, and none that is another job's.
-async fn ours(
+pub(super) async fn ours(
     shared: &Shared,
     job: &Job,
     rows: &[Upload],

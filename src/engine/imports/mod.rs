@@ -10,13 +10,16 @@
 //! matter for a person, with Redivis' own words.
 
 mod begin;
+mod deadline;
 mod known;
 mod look_up;
 mod policy;
 mod poll;
+mod refused;
 mod rounds;
 mod same;
 mod unlisted;
+mod unproven;
 mod versions;
 
 pub(super) use begin::register;
@@ -25,6 +28,7 @@ pub(super) use look_up::look_up;
 pub(super) use poll::poll;
 pub(super) use rounds::Rounds;
 pub(super) use unlisted::Unlisted;
+pub(super) use unproven::set_apart_again;
 
 use super::Shared;
 use super::batch;
@@ -56,3 +60,6 @@ async fn list(
     let what = "a list of uploads that does not end".to_owned();
     Err(ApiError::Nonsense { what })
 }
+
+#[cfg(test)]
+mod tests;

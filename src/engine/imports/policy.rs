@@ -86,14 +86,19 @@ fn on_conflict(shared: &Shared, job: &Job) -> OnConflict {
     folder.map_or(OnConflict::NewVersion, |folder| folder.on_conflict)
 }
 
-async fn refuse(shared: &Shared, job: Job, what: &str) -> Recorded<()> {
+/// Its name is taken in the table, by `what`.
+pub(super) async fn refuse(shared: &Shared, job: Job, what: &str) -> Recorded<()> {
     let (reason, policy) = match on_conflict(shared, &job) {
-        OnConflict::Skip => (ParkReason::Skipped, "skip"),
-        _ => (ParkReason::Conflict, "fail"),
+        OnConflict::Skip => (ParkReason::Skipped, "on_conflict = \"skip\""),
+        OnConflict::Fail => (ParkReason::Conflict, "on_conflict = \"fail\""),
+        OnConflict::NewVersion => (
+            ParkReason::Conflict,
+            "Redivis takes no second one; rename the local file, or delete that upload in the table",
+        ),
     };
     let why = format!(
-        "the table has an upload of this name already ({what}; `.` and `_` are the same there), and \
-         on_conflict = {policy:?}; the local file was kept"
+        "the table has an upload of this name already ({what}; `.` and `_` are the same there), and {policy}; the \
+         local file was kept"
     );
     batch::park(shared, vec![job], reason, &why).await
 }

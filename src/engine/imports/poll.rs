@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::begin::differs;
 use super::same::{Content, content};
 use super::versions::Listed;
+use super::{deadline, unproven};
 use crate::engine::batch::{self, Destination, Outcome, Trouble};
 use crate::engine::patience::Concerns;
 use crate::engine::register::adopt;
@@ -32,7 +33,8 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
         Err(error) => return untold(&shared, table, jobs, &error).await,
     };
     outcome.answered = true;
-    let (mut done, mut absent, mut open) = (Vec::new(), Vec::new(), jobs.len());
+    let (mut done, mut absent, mut under_way) = (Vec::new(), Vec::new(), Vec::new());
+    let mut open = jobs.len();
     for job in jobs {
         let Some(upload) = listed.of_job(&job) else {
             absent.push(job);
@@ -40,7 +42,10 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
         };
         shared.unlisted.is_there(job.id);
         match &upload.import {
-            Import::UnderWay => continue,
+            Import::UnderWay => {
+                under_way.push(job);
+                continue;
+            }
             Import::Failed(why) => {
                 batch::park(&shared, vec![job], ParkReason::ImportFailed, why).await?;
             }
@@ -48,13 +53,14 @@ pub(in crate::engine) async fn poll(shared: Arc<Shared>, table: String) -> Recor
                 Content::Ours if upload.rows == Some(0) => no_rows(&shared, job, upload).await?,
                 Content::Ours => done.push((job, upload.uri.clone())),
                 Content::Other => differs(&shared, job, upload).await?,
-                Content::Untold => not_proven(&shared, job, upload).await?,
+                Content::Untold => unproven::untold(&shared, job, upload).await?,
             },
         }
         open -= 1;
     }
     adopt(&shared, done).await?;
     open -= missing(&shared, absent).await?;
+    open -= deadline::give_up(&shared, &table, under_way).await?;
     outcome.importing = (open > 0).then_some(table);
     Ok(outcome)
 }
@@ -95,22 +101,6 @@ async fn no_rows(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
     batch::park(shared, vec![job], ParkReason::NoRows, &why).await
 }
 
-/// The rows are there, and may be ours.
-async fn not_proven(shared: &Shared, job: Job, upload: &Upload) -> Recorded<()> {
-    let untold = match (upload.size, upload.md5) {
-        (None, None) => "size and md5",
-        (None, _) => "size",
-        _ => "md5",
-    };
-    let why = format!(
-        "Redivis has imported it as {:?}, but its list of uploads does not tell the {untold}, so nothing proves that \
-         the rows are those of this file. The local file was kept, and is not sent again. Look at that upload in the \
-         table: if it is right, nothing remains to be done; if not, delete it there and drop the file again",
-        upload.name
-    );
-    batch::park(shared, vec![job], ParkReason::NotProven, &why).await
-}
-
 /// Uploads that the list does not have: it may lag behind, for a while. Returns how many are given up.
 async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
     let now = Instant::now();
@@ -122,8 +112,8 @@ async fn missing(shared: &Shared, jobs: Vec<Job>) -> Recorded<usize> {
     let wait = std::time::Duration::ZERO;
     batch::give_back(shared, late.collect(), why, wait, Concerns::These).await?;
     let given_up = gone.len();
-    let why = "the table's list of uploads does not have it any more: somebody may have deleted it; \
-               restart or reload to send it again";
-    batch::park(shared, gone, ParkReason::ImportFailed, why).await?;
+    for job in gone {
+        unproven::unlisted(shared, job).await?;
+    }
     Ok(given_up)
 }

@@ -1,7 +1,7 @@
 //! Uploads that Redivis has taken in and that its list does not have. It may lag behind, for a while.
 //!
 //! The while is counted by a clock that nobody sets: if the time of day jumped, what is there would be taken for gone, and
-//! sent again by the next start. A restart counts anew.
+//! set apart. A restart counts anew.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -13,6 +13,43 @@ use crate::engine::Shared;
 use crate::job::{Job, Md5, RemoteId, address};
 use crate::redivis::{ApiError, Upload};
 
+/// The uploads that are wanted in the table that was named, and in the one that it became if it was released.
+///
+/// # Errors
+/// Those of the table that was named, if neither tells.
+pub(super) async fn everywhere(
+    shared: &Shared,
+    table: &str,
+    wanted: impl Fn(&Upload) -> bool + Send + Sync,
+) -> Result<Vec<Upload>, ApiError> {
+    let named = super::list(shared, table, &wanted).await;
+    match address::released(table) {
+        Some(current) => and_released(shared, named, &current, wanted).await,
+        None => named,
+    }
+}
+
+/// What the table that was named has told, and what the one that it became tells, if it ever did.
+async fn and_released(
+    shared: &Shared,
+    named: Result<Vec<Upload>, ApiError>,
+    current: &str,
+    wanted: impl Fn(&Upload) -> bool + Send + Sync,
+) -> Result<Vec<Upload>, ApiError> {
+    if !matches!(named, Ok(_) | Err(ApiError::Refused { .. })) {
+        return named;
+    }
+    match super::list(shared, current, wanted).await {
+        Ok(released) => {
+            let mut listed = named.unwrap_or_default();
+            listed.extend(released);
+            Ok(listed)
+        }
+        Err(ApiError::Refused { .. }) => named,
+        Err(error) => Err(error),
+    }
+}
+
 /// What is listed of some jobs.
 pub(super) struct Listed {
     by_uri: HashMap<RemoteId, Upload>,
@@ -39,29 +76,24 @@ impl Listed {
         let is_wanted = |upload: &Upload| {
             uris.contains(&upload.uri) || upload.md5.is_some_and(|md5| sums.contains(&md5))
         };
-        let mut listed = match super::list(shared, table, is_wanted).await {
-            Ok(listed) => listed,
-            Err(refused @ ApiError::Refused { .. }) => {
-                return match super::list(shared, &current, is_wanted).await {
-                    Ok(listed) => Ok(Self::new(listed, true)),
-                    Err(ApiError::Refused { .. }) => Err(refused),
-                    Err(error) => Err(error),
-                };
+        let listed = match super::list(shared, table, is_wanted).await {
+            refused @ Err(ApiError::Refused { .. }) => {
+                return Ok(Self::new(
+                    and_released(shared, refused, &current, is_wanted).await?,
+                    true,
+                ));
             }
-            Err(error) => return Err(error),
+            listed => listed?,
         };
         let now = Instant::now();
         let there: HashSet<_> = listed.iter().map(|upload| &upload.uri).collect();
         let is_there = |job: &&Job| job.state.remote_id().is_some_and(|uri| there.contains(uri));
         let mut absent = jobs.iter().filter(|job| !is_there(job));
-        if absent.any(|job| shared.unlisted.is_late(job.id, now)) {
-            match super::list(shared, &current, is_wanted).await {
-                Ok(more) => listed.extend(more),
-                // nothing was ever released
-                Err(ApiError::Refused { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let listed = if absent.any(|job| shared.unlisted.is_late(job.id, now)) {
+            and_released(shared, Ok(listed), &current, is_wanted).await?
+        } else {
+            listed
+        };
         Ok(Self::new(listed, true))
     }
 

@@ -115,8 +115,8 @@ impl Pool {
         let mut early = Vec::new();
         for (job, last) in jobs {
             match last {
-                Some(Last::InTable(before) | Last::Listed(before, _)) => {
-                    self.stock.compare(job, before);
+                Some(last @ (Last::InTable(_) | Last::Listed(..) | Last::Unproven(_))) => {
+                    self.stock.compare(job, last);
                 }
                 Some(Last::UnderWay) => early.push(job),
                 None => self.stock.queued.extend([job]),

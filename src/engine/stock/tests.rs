@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::job::{Fingerprint, JobId, Kind, State, Sums, Troubles};
+use crate::journal::Before;
 
 fn w() -> WatchName {
     WatchName::new("w")
@@ -253,10 +254,12 @@ fn what_waits_for_a_worker_keeps_no_higher_priority_waiting() {
 fn a_higher_priority_is_looked_at_looked_up_and_registered_first() {
     let now = Instant::now();
     let mut stock = ranked();
-    let before = || Before {
-        remote: crate::job::RemoteId::new("r"),
-        size: 1,
-        md5: None,
+    let before = || {
+        Last::Unproven(Before {
+            remote: crate::job::RemoteId::new("r"),
+            size: 1,
+            md5: None,
+        })
     };
     for (watch, table, id) in [
         ("low", "a", 1),

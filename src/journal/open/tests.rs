@@ -123,3 +123,35 @@ fn what_is_not_ours_is_left_alone() {
         );
     }
 }
+
+#[test]
+fn what_is_being_imported_when_a_journal_becomes_newer_is_remembered_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut old = Connection::open(&path).unwrap();
+    old.pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    MIGRATIONS.to_version(&mut old, 13).unwrap();
+    for (ino, state, finished) in [(1, "importing", "NULL"), (2, "done", "7")] {
+        old.execute_batch(&format!(
+            "INSERT INTO jobs (watch, path, remote_name, table_ref, kind, dev, ino, size, mtime_ns, ctime_ns, state, \
+             crc32c, md5, remote_id, created_at, finished_at) VALUES ('w', x'61', 'a', 't', 'tabular', 1, {ino}, 9, 1, 1, \
+             '{state}', 1, x'00112233445566778899aabbccddeeff', '/u', 7, {finished})"
+        ))
+        .unwrap();
+    }
+    drop(old);
+    let opened = open(&path).unwrap();
+    let mut rows = opened
+        .connection
+        .prepare("SELECT job, uri, size, length(md5), failed, since FROM imports")
+        .unwrap();
+    let rows = rows.query_map([], |row| {
+        let since: Option<i64> = row.get(5)?;
+        let (job, uri): (i64, String) = (row.get(0)?, row.get(1)?);
+        Ok((job, uri, row.get(2)?, row.get(3)?, row.get(4)?, since))
+    });
+    let rows: Vec<(i64, String, i64, i64, i64, Option<i64>)> =
+        rows.unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows, [(1, "/u".into(), 9, 16, 0, None)]);
+}

@@ -4,10 +4,15 @@ use super::*;
 use crate::job::{Kind, WatchName, address};
 
 /// The first job of a bench, being imported and nobody's.
-fn import_first(bench: &Bench) -> Job {
+pub(super) fn import_first(bench: &Bench) -> Job {
+    let job = claim(&bench.journal(), Queue::Queued).remove(0);
+    import(bench, job, "/u/a")
+}
+
+/// A queued job, being imported under this address.
+pub(super) fn import(bench: &Bench, job: Job, uri: &str) -> Job {
     let mut way = ways().remove(0).into_iter();
     let registering = way.find(|state| state.name() == StateName::Registering);
-    let job = claim(&bench.journal(), Queue::Queued).remove(0);
     let registering = Job {
         state: registering.unwrap(),
         ..job
@@ -15,7 +20,7 @@ fn import_first(bench: &Bench) -> Job {
     let journal = bench.journal();
     assert!(record(&journal, StateName::Queued, registering.clone(), Hold::Keep).unwrap());
     let importing = Job {
-        state: registering.state.import(RemoteId::new("/u/a")).unwrap(),
+        state: registering.state.import(RemoteId::new(uri)).unwrap(),
         ..registering
     };
     let hold = Hold::Until(now());
