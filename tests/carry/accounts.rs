@@ -11,7 +11,7 @@ use redivis_drop::sandbox::{Action, Answer, Call, Fault, Sandbox, Settings};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::lab::{Holding, Lab, MIB, Plan, TABLE, holding, write_noise};
+use crate::lab::{Holding, KIB, Lab, MIB, Plan, TABLE, holding, write_noise};
 use crate::process::wait_until;
 
 const EU_TOKEN: &str = "the-token-of-eu";
@@ -210,6 +210,41 @@ fn an_account_without_a_token_holds_up_no_other() {
     two.write_eu_token(EU_TOKEN);
     two.lab.carry_all();
     two.expect(here, in_eu);
+}
+
+#[test]
+fn an_account_that_lost_its_token_asks_nothing_and_goes_on_at_its_offset() {
+    let plan = Plan {
+        speed: Some(500_000),
+        ..Plan::default()
+    };
+    let two = Two::new(&plan);
+    let half = two.drop_for_eu("half", 2 * MIB, 1);
+    let daemon = two.lab.start(&["run"]);
+    wait_until("it is half sent", || {
+        let jobs = two.lab.jobs();
+        let confirmed = jobs.first().map(|job| &job["confirmed_bytes"]);
+        confirmed.and_then(Value::as_u64) > Some(0)
+    });
+    daemon.kill();
+    fs::remove_file(&two.eu_token).unwrap();
+    let before = two.eu.report().requests;
+
+    let daemon = two.lab.start(&["run"]);
+    let here = vec![two.lab.drop_file("goes", 1_000, 2)];
+    wait_until("the other goes on", || two.lab.total("done") == 1);
+    assert_eq!(two.account("eu")["state"], "paused");
+    assert_eq!(two.eu.report().requests, before);
+
+    two.write_eu_token(EU_TOKEN);
+    daemon.reload();
+    wait_until("it goes on", || two.lab.total("done") == 2);
+    daemon.terminate();
+    two.expect(here, vec![half]);
+    let report = two.eu.report();
+    assert_eq!(report.requests(Call::TempUploads), 1);
+    let most = (2 * MIB + 256 * KIB) as u64;
+    assert!(report.bytes_received <= most, "{}", report.bytes_received);
 }
 
 #[test]

@@ -331,10 +331,11 @@ impl Pool {
         Ok(())
     }
 
+    /// Without a token there is nobody to speak for: what is half sent keeps its session and its offset.
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
         let mut lacks = false;
-        while self.pauses.may_upload(Instant::now()) {
+        while self.has_token && self.pauses.may_upload(Instant::now()) {
             let capacity = self.capacity();
             let mut free = self.seat.free(Instant::now());
             let mut most = capacity.min(stock::MOST_IN_A_LOT);
