@@ -247,6 +247,38 @@ fn an_account_that_lost_its_token_asks_nothing_and_goes_on_at_its_offset() {
     assert!(report.bytes_received <= most, "{}", report.bytes_received);
 }
 
+/// Whichever is away, the other's table is asked, and there is a summary.
+#[test]
+fn receipts_are_held_against_the_tables_that_can_be_asked() {
+    let two = Two::new(&Plan::default());
+    two.lab.drop_file("a", 1_000, 1);
+    two.drop_for_eu("b", 1_000, 2);
+    two.lab.carry_all();
+    for (eu_is_away, is_refused) in [(true, false), (true, true), (false, false), (false, true)] {
+        let token = if eu_is_away {
+            &two.eu_token
+        } else {
+            &two.lab.token
+        };
+        let right = fs::read_to_string(token).unwrap();
+        if is_refused {
+            fs::write(token, "another").unwrap();
+        } else {
+            fs::remove_file(token).unwrap();
+        }
+        let output = two.lab.output(&["receipts", "--verify"]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("1 receipts are true, 1 are not"), "{said}");
+        assert!(said.contains("not proven: 1 receipts of"), "{said}");
+        if eu_is_away {
+            two.write_eu_token(&right);
+        } else {
+            two.lab.write_token(&right);
+        }
+    }
+}
+
 #[test]
 fn an_account_that_is_told_to_wait_slows_no_other() {
     let two = Two::new(&Plan::default());
