@@ -247,6 +247,38 @@ fn an_account_that_lost_its_token_asks_nothing_and_goes_on_at_its_offset() {
     assert!(report.bytes_received <= most, "{}", report.bytes_received);
 }
 
+#[test]
+fn an_account_without_its_certificates_holds_up_no_other_and_goes_on_after_a_reload() {
+    let two = Two::new(&Plan::default());
+    let missing = two.lab.elsewhere("missing.pem");
+    let line = format!("extra_ca_file = {:?}\n", missing.display().to_string());
+    two.configure("eu", &line);
+    let in_eu = vec![two.drop_for_eu("waits", 1_000, 1)];
+    let here = vec![two.lab.drop_file("goes", 1_000, 2)];
+    let daemon = two.lab.start(&["run"]);
+    wait_until("the other goes on", || two.lab.total("done") == 1);
+    assert_eq!(two.account("eu")["state"], "paused");
+    let reason = two.account("eu")["reason"].to_string();
+    for part in ["missing.pem", "reload"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!(two.eu.report().requests(Call::TempUploads), 0);
+    two.configure("eu", "");
+    daemon.reload();
+    wait_until("eu goes on", || two.lab.total("done") == 2);
+    daemon.terminate();
+    two.expect(here, in_eu);
+
+    // the only account: there is nothing to run for
+    two.lab.configure(&Plan::default(), &two.lab.endpoint());
+    let text = fs::read_to_string(&two.lab.config).unwrap();
+    let text = text.replacen("[journal]", &format!("{line}[journal]"), 1);
+    fs::write(&two.lab.config, text).unwrap();
+    let ended = two.lab.run_once();
+    assert_ne!(ended.code, Some(0), "{}", ended.said);
+    assert!(ended.said.contains("missing.pem"), "{}", ended.said);
+}
+
 /// Whichever is away, the other's table is asked, and there is a summary.
 #[test]
 fn receipts_are_held_against_the_tables_that_can_be_asked() {
