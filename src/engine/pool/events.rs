@@ -101,7 +101,9 @@ impl Pool {
                 self.sort_listed(jobs, is_listed).await
             }
             Heard::Later(jobs, trouble) => {
-                jobs.into_iter().for_each(|job| self.tables.wait(job));
+                for job in jobs {
+                    self.tables.wait(job);
+                }
                 self.on_call(None, false, Some(trouble)).await
             }
         }
