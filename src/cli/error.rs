@@ -1,5 +1,6 @@
 //! Failures as people and scripts see them: a text on stderr and an exit code.
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -65,6 +66,12 @@ impl Failure {
         if let Some(hint) = &self.hint {
             let _ = writeln!(stderr, "  hint: {hint}");
         }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
     }
 }
 

@@ -143,7 +143,7 @@ fn hold_against_tables(
         let client = |account| check::client(account, env);
         account.map(client).transpose()
     };
-    let tally = runtime()?.block_on(verify(reader, client_of, filter, tell))?;
+    let (tally, failed) = runtime()?.block_on(verify(reader, client_of, filter, tell))?;
     said?;
     let [there, by_size, replaced, wrong] =
         [tally.there, tally.by_size, tally.replaced, tally.wrong].map(text::exact);
@@ -157,11 +157,12 @@ fn hold_against_tables(
     summary.push(format!("{wrong} are not"));
     let summary = summary.join(", ");
     say(&summary)?;
-    Ok(if tally.wrong == 0 {
-        Exit::Fine
-    } else {
-        Exit::SomeFailed
-    })
+    match failed {
+        // whoever calls this can tell what is wrong from what could not be asked
+        Some(failure) => Err(failure),
+        None if tally.wrong == 0 => Ok(Exit::Fine),
+        None => Ok(Exit::SomeFailed),
+    }
 }
 
 /// Who is asked for a table: whose watch goes there, or else whose endpoint it is.

@@ -18,8 +18,16 @@ use crate::redivis::{Bearer, Client};
 pub(super) struct Account {
     config: Config,
     client: Client,
-    /// Why it has no token, if so: the others need not wait for that.
-    without: Option<String>,
+    /// Why it is paused from the beginning, if so: the others need not wait for that.
+    paused: Option<Paused>,
+}
+
+/// What an account lacks, for people.
+enum Paused {
+    /// Its token, which is looked for now and then.
+    NoToken(String),
+    /// What its client is made of: only a reload makes another.
+    NoClient(String),
 }
 
 /// Sent to nobody: without a token nothing is asked.
@@ -28,27 +36,42 @@ const NO_TOKEN: &str = "none";
 /// Every account that a watch names.
 ///
 /// # Errors
-/// When none of them has a token, or a client cannot be made.
+/// When none of them has all that it needs.
 pub(super) fn all(config: &Config, env: &Environment) -> Result<Vec<Account>, DaemonError> {
     let mut accounts = Vec::new();
     let mut missing = None;
     for settings in config.accounts_in_use() {
-        let (token, without) = match bearer(settings, env) {
-            Ok(token) => (token, None),
+        let (client, paused) = match Client::new(settings, Bearer::new(NO_TOKEN)?) {
+            Ok(client) => match bearer(settings, env) {
+                Ok(token) => {
+                    client.set_token(token);
+                    (client, None)
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    missing.get_or_insert(error);
+                    (client, Some(Paused::NoToken(why)))
+                }
+            },
             Err(error) => {
-                let why = error.to_string();
-                missing.get_or_insert(error);
-                (Bearer::new(NO_TOKEN)?, Some(why))
+                let why = format!("{error}; put that right, then reload the daemon");
+                missing.get_or_insert(error.into());
+                let plain = Redivis {
+                    extra_ca_file: None,
+                    ..settings.clone()
+                };
+                let idle = Client::new(&plain, Bearer::new(NO_TOKEN)?)?;
+                (idle, Some(Paused::NoClient(why)))
             }
         };
         accounts.push(Account {
             config: config.of_account(settings),
-            client: Client::new(settings, token)?,
-            without,
+            client,
+            paused,
         });
     }
     match missing {
-        Some(error) if accounts.iter().all(|account| account.without.is_some()) => Err(error),
+        Some(error) if accounts.iter().all(|account| account.paused.is_some()) => Err(error),
         _ => Ok(accounts),
     }
 }
@@ -97,13 +120,19 @@ pub(super) fn start(
         let Account {
             config,
             client,
-            without,
+            paused,
         } = account;
-        let credential = credential(&config.redivis, env);
+        let credential = match &paused {
+            Some(Paused::NoClient(why)) => {
+                let why = why.clone();
+                Arc::new(move || Err(why.clone()))
+            }
+            _ => credential(&config.redivis, env),
+        };
         let mut engine = Engine::new(&config, journal.clone(), client, credential, &machine);
-        if let Some(why) = without {
+        if let Some(Paused::NoToken(why) | Paused::NoClient(why)) = paused {
             let account = &config.redivis.name;
-            tracing::error!(account, why, "the account is paused: it has no token");
+            tracing::error!(account, why, "the account is paused");
             engine = engine.without_token(why);
         }
         let watches = config.watches.into_iter();

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::batch::{Outcome, Trouble, budget};
+use super::batch::{Trouble, budget};
 use super::{Recorded, Shared, imports};
 use crate::job::{Job, Kind};
 use crate::journal::{Last, Listed};
@@ -51,6 +51,17 @@ pub(super) enum Next {
     List(Job),
     /// As this says.
     Go(Job, Option<Last>),
+}
+
+/// What came of listing a table.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Its listing counts now. These jobs go on by it.
+    Whole(Vec<Job>),
+    /// It cannot be listed; these go on without.
+    Refused(Vec<Job>),
+    /// These wait on, for a reason that concerns every call.
+    Later(Vec<Job>, Trouble),
 }
 
 impl Acquaintance {
@@ -88,6 +99,23 @@ impl Acquaintance {
         }
     }
 
+    /// What is to be made of what is known of a job whose table was to be listed: everything, if it `is_listed` now. Of
+    /// one that refused, an earlier listing stays; what led to the question is not believed, or it would be asked for ever.
+    pub fn believe(
+        job: &Job,
+        last: Option<Last>,
+        is_listed: bool,
+        keeps: bool,
+        now: Timestamp,
+    ) -> Option<Last> {
+        last.filter(|last| match last {
+            Last::Listed(before, at) => {
+                is_listed || keeps && (before.size != job.seen.size || is_believed(*at, now))
+            }
+            Last::InTable(_) | Last::UnderWay | Last::Unproven(_) => true,
+        })
+    }
+
     /// A job waits for the listing of its table.
     pub fn wait(&mut self, job: Job) {
         self.waiting.entry(job.table.clone()).or_default().push(job);
@@ -110,10 +138,9 @@ fn is_believed(at: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(at)).is_ok_and(|age| age < BELIEVED)
 }
 
-/// Lists a table into the journal, for these jobs, which go on then ([`Outcome::again`]), or wait on
-/// ([`Outcome::kept`]). A table that cannot be listed is taken as one that holds nothing: whoever sends to it will
-/// find out why.
-pub(super) async fn list(shared: Arc<Shared>, table: String, jobs: Vec<Job>) -> Recorded<Outcome> {
+/// Lists a table into the journal, for these jobs. A table that cannot be listed is taken as one that holds nothing:
+/// whoever sends to it will find out why.
+pub(super) async fn list(shared: Arc<Shared>, table: String, jobs: Vec<Job>) -> Recorded<Heard> {
     budget(&shared).await;
     let listing = shared.journal.begin_listing(&table, shared.now()).await?;
     let (send, mut receive) = mpsc::channel::<Vec<RemoteFile>>(PARTS);
@@ -135,27 +162,15 @@ pub(super) async fn list(shared: Arc<Shared>, table: String, jobs: Vec<Job>) -> 
     let (listed, recorded): (_, Recorded<()>) = futures_util::future::join(called, record).await;
     recorded?;
     let Err(error) = listed else {
-        shared.journal.end_listing(listing).await?;
-        return Ok(Outcome {
-            again: jobs,
-            answered: true,
-            ..Outcome::default()
-        });
+        shared.journal.end_listing(&table, listing).await?;
+        return Ok(Heard::Whole(jobs));
     };
-    let trouble = Trouble::of(&error);
-    if trouble.is_some() {
-        return Ok(Outcome {
-            kept: jobs,
-            trouble,
-            ..Outcome::default()
-        });
+    shared.journal.give_up_listing(listing).await?;
+    if let Some(trouble) = Trouble::of(&error) {
+        return Ok(Heard::Later(jobs, trouble));
     }
-    tracing::warn!(table, %error, "what the table holds already is not known; everything is sent");
-    Ok(Outcome {
-        again: jobs,
-        answered: true,
-        ..Outcome::default()
-    })
+    tracing::warn!(table, %error, "what the table holds already is not known; what it may hold is sent");
+    Ok(Heard::Refused(jobs))
 }
 
 fn row(file: RemoteFile) -> Listed {
@@ -242,6 +257,32 @@ mod tests {
 
     fn last_of(size: u64) -> Option<Last> {
         listed(size, 0).0
+    }
+
+    #[test]
+    fn what_waited_for_a_listing_goes_on_whatever_came_of_it() {
+        let (same, other) = (job(1, "t", "a", 5), job(2, "t", "a", 6));
+        let young = 60;
+        for (age, job, is_listed, keeps, want) in [
+            // it took longer than it is believed
+            (7_200, &same, true, true, true),
+            (7_200, &same, true, false, true),
+            (7_200, &same, false, true, false),
+            (7_200, &other, false, true, true),
+            // of another account
+            (young, &same, false, true, true),
+            (young, &same, false, false, false),
+            (young, &other, false, false, false),
+        ] {
+            let (last, now) = listed(5, age);
+            let got = Acquaintance::believe(job, last, is_listed, keeps, now);
+            assert_eq!(got.is_some(), want, "{age} {} {is_listed} {keeps}", job.id);
+        }
+        for last in [None, Some(Last::UnderWay)] {
+            let now = Timestamp::UNIX_EPOCH;
+            let got = Acquaintance::believe(&same, last.clone(), false, false, now);
+            assert_eq!(got, last);
+        }
     }
 
     #[test]

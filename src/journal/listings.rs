@@ -1,4 +1,9 @@
 //! What tables held when they were met: a listing of each, row by row as it comes in.
+//!
+//! A table's listing counts until another is whole. One that comes in stands aside, under a key of its own, and takes
+//! the other's place in one commit: whoever asks meanwhile is answered by the one that was there, and two that come in
+//! at once, of two accounts that share the table, do not touch each other's rows. What is replaced or given up goes
+//! piece by piece; what a crash leaves of that, or of a listing that was coming in, goes when the journal is opened.
 
 use std::collections::HashSet;
 
@@ -27,8 +32,11 @@ pub struct Listed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListingId(i64);
 
+/// Rows that go in one commit: so few that nobody who waits for his own notices.
+const AT_ONCE: u32 = 1_000;
+
 impl Journal {
-    /// Begins a listing of a table anew; what an earlier one has said is forgotten.
+    /// Begins a listing of a table. An earlier one counts until this one is whole.
     pub async fn begin_listing(
         &self,
         table: &str,
@@ -36,13 +44,10 @@ impl Journal {
     ) -> Result<ListingId, JournalError> {
         let table = table.to_owned();
         self.write(move |connection| {
-            connection.execute(
-                "DELETE FROM listed WHERE listing IN (SELECT id FROM listings WHERE table_ref = ?1)",
-                [&table],
-            )?;
+            // no table is called so: there is no line end in a reference or an endpoint
             let mut begin = connection.prepare_cached(
-                "INSERT INTO listings (table_ref, began_at, whole) VALUES (?1, ?2, 0) \
-                 ON CONFLICT DO UPDATE SET began_at = excluded.began_at, whole = 0 RETURNING id",
+                "INSERT INTO listings (table_ref, began_at, whole) \
+                 SELECT ?1 || char(10) || (coalesce(max(id), 0) + 1), ?2, 0 FROM listings RETURNING id",
             )?;
             let id = begin.query_row(params![table, millis(now)], |row| row.get(0))?;
             Ok(ListingId(id))
@@ -70,13 +75,39 @@ impl Journal {
         .await
     }
 
-    /// All rows of a listing are there: from now on it counts.
-    pub async fn end_listing(&self, listing: ListingId) -> Result<(), JournalError> {
-        self.write(move |connection| {
-            connection.execute("UPDATE listings SET whole = 1 WHERE id = ?1", [listing.0])?;
-            Ok(())
-        })
-        .await
+    /// All rows of a table's listing are there: from now on it counts, unless one that was begun later counts already.
+    pub async fn end_listing(&self, table: &str, listing: ListingId) -> Result<(), JournalError> {
+        let table = table.to_owned();
+        let replaced = self
+            .write(move |connection| replace(connection, &table, listing))
+            .await?;
+        match replaced {
+            Some(other) => self.give_up_listing(other).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a listing that does not count: the table's earlier one goes on counting.
+    pub async fn give_up_listing(&self, listing: ListingId) -> Result<(), JournalError> {
+        while self
+            .write(move |connection| {
+                let rows = connection
+                    .prepare_cached(
+                        "DELETE FROM listed WHERE listing = ?1 AND name IN \
+                         (SELECT name FROM listed WHERE listing = ?1 ORDER BY name LIMIT ?2)",
+                    )?
+                    .execute(params![listing.0, AT_ONCE])?;
+                if rows == AT_ONCE as usize {
+                    return Ok(true);
+                }
+                connection
+                    .prepare_cached("DELETE FROM listings WHERE id = ?1")?
+                    .execute([listing.0])?;
+                Ok(false)
+            })
+            .await?
+        {}
+        Ok(())
     }
 
     /// The tables of which there is a whole listing.
@@ -88,6 +119,37 @@ impl Journal {
         })
         .await
     }
+}
+
+/// Puts a listing in the place of the one that counts. Returns which of the two does not count now, if there are two.
+fn replace(
+    connection: &Connection,
+    table: &str,
+    listing: ListingId,
+) -> rusqlite::Result<Option<ListingId>> {
+    let mut counting = connection.prepare_cached("SELECT id FROM listings WHERE table_ref = ?1")?;
+    let counting: Option<i64> = counting.query_row([table], |row| row.get(0)).optional()?;
+    // not by their times: the clock may have been set back
+    if counting.is_some_and(|id| id > listing.0) {
+        return Ok(Some(listing));
+    }
+    connection
+        .prepare_cached(
+            "UPDATE listings SET table_ref = table_ref || char(10) || id, whole = 0 WHERE table_ref = ?1",
+        )?
+        .execute([table])?;
+    connection
+        .prepare_cached("UPDATE listings SET table_ref = ?2, whole = 1 WHERE id = ?1")?
+        .execute(params![listing.0, table])?;
+    Ok(counting.map(ListingId))
+}
+
+/// Nobody lists anything yet: what is not whole was cut off.
+pub(super) fn forget_parts(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "DELETE FROM listed WHERE listing IN (SELECT id FROM listings WHERE whole = 0);
+         DELETE FROM listings WHERE whole = 0;",
+    )
 }
 
 /// What the listing of a job's table has under its name, and when it was begun.

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::count::{self, Count};
 use super::crashes;
+use super::listings;
 use super::lock::{self, Lock};
 use super::room::{self, Room};
 use super::wal::{self, KEPT};
@@ -315,6 +316,7 @@ fn prepare(connection: &mut Connection, path: &Path, age: Age) -> Result<usize, 
         .map_err(sql)?;
     // nobody works on anything yet: what a daemon that crashed had claimed is free again
     let interrupted = crashes::charge(connection).map_err(sql)?;
+    listings::forget_parts(connection).map_err(sql)?;
     crash_point::pass(Point::OpenUnclaimed);
     // What a daemon left behind whose last `fsync` failed may be in memory only, although it can be
     // read. Written to the database and synced there, it is on disk, or this fails.

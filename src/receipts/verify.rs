@@ -74,17 +74,21 @@ pub(super) enum Contradiction {
 
 /// Asks each table once, by the client that it is asked with, and tells what is not as it should be.
 ///
+/// A table that cannot be asked is a finding, and the others are asked all the same; the first such failure that is no
+/// word of the table itself is returned beside the tally.
+///
 /// What is kept of a table at a time is its names, not its receipts: there may be millions.
 pub async fn verify<E>(
     reader: &Reader,
     client_of: impl Fn(&str) -> Result<Option<Client>, E>,
     filter: &ReceiptFilter,
     mut tell: impl FnMut(Finding),
-) -> Result<Tally, E>
+) -> Result<(Tally, Option<E>), E>
 where
-    E: From<VerifyError> + From<JournalError>,
+    E: From<VerifyError> + From<JournalError> + ToString,
 {
     let mut tally = Tally::default();
+    let mut failed = None;
     for (table, kind) in reader.receipt_tables(filter)? {
         let filter = ReceiptFilter {
             table: Some(table.clone()),
@@ -117,11 +121,21 @@ where
             }
             true
         })?;
-        let Some(client) = client_of(&table)? else {
-            tally.wrong += receipts;
-            let why = "no account of the configuration goes there".to_owned();
-            tell(Finding::NoTable(table, receipts, why));
-            continue;
+        let client = match client_of(&table) {
+            Ok(Some(client)) => client,
+            unknown => {
+                tally.wrong += receipts;
+                let why = match unknown {
+                    Err(error) => {
+                        let why = error.to_string();
+                        failed.get_or_insert(error);
+                        why
+                    }
+                    Ok(_) => "no account of the configuration goes there".to_owned(),
+                };
+                tell(Finding::NoTable(table, receipts, why));
+                continue;
+            }
         };
         let compared = match Kind::parse(&kind) {
             Some(Kind::Files) => list(&client, &table, &said)
@@ -138,12 +152,15 @@ where
             }
         };
         let wrong = match compared {
-            Err(error @ ApiError::Refused { .. }) => {
+            Ok(wrong) => wrong,
+            Err(error) => {
                 tally.wrong += receipts;
                 tell(Finding::NoTable(table, receipts, error.to_string()));
+                if !matches!(error, ApiError::Refused { .. }) {
+                    failed.get_or_insert_with(|| VerifyError::from(error).into());
+                }
                 continue;
             }
-            compared => compared.map_err(VerifyError::from)?,
         };
         let sound = said.values().filter(|said| !wrong.contains_key(&said.job));
         for said in sound {
@@ -165,7 +182,7 @@ where
             true
         })?;
     }
-    Ok(tally)
+    Ok((tally, failed))
 }
 
 /// The table's rows of these names. A next version that was released meanwhile is the current one.

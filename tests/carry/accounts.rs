@@ -11,7 +11,7 @@ use redivis_drop::sandbox::{Action, Answer, Call, Fault, Sandbox, Settings};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::lab::{Holding, Lab, MIB, Plan, TABLE, holding, write_noise};
+use crate::lab::{Holding, KIB, Lab, MIB, Plan, TABLE, holding, write_noise};
 use crate::process::wait_until;
 
 const EU_TOKEN: &str = "the-token-of-eu";
@@ -210,6 +210,105 @@ fn an_account_without_a_token_holds_up_no_other() {
     two.write_eu_token(EU_TOKEN);
     two.lab.carry_all();
     two.expect(here, in_eu);
+}
+
+#[test]
+fn an_account_that_lost_its_token_asks_nothing_and_goes_on_at_its_offset() {
+    let plan = Plan {
+        speed: Some(500_000),
+        ..Plan::default()
+    };
+    let two = Two::new(&plan);
+    let half = two.drop_for_eu("half", 2 * MIB, 1);
+    let daemon = two.lab.start(&["run"]);
+    wait_until("it is half sent", || {
+        let jobs = two.lab.jobs();
+        let confirmed = jobs.first().map(|job| &job["confirmed_bytes"]);
+        confirmed.and_then(Value::as_u64) > Some(0)
+    });
+    daemon.kill();
+    fs::remove_file(&two.eu_token).unwrap();
+    let before = two.eu.report().requests;
+
+    let daemon = two.lab.start(&["run"]);
+    let here = vec![two.lab.drop_file("goes", 1_000, 2)];
+    wait_until("the other goes on", || two.lab.total("done") == 1);
+    assert_eq!(two.account("eu")["state"], "paused");
+    assert_eq!(two.eu.report().requests, before);
+
+    two.write_eu_token(EU_TOKEN);
+    daemon.reload();
+    wait_until("it goes on", || two.lab.total("done") == 2);
+    daemon.terminate();
+    two.expect(here, vec![half]);
+    let report = two.eu.report();
+    assert_eq!(report.requests(Call::TempUploads), 1);
+    let most = (2 * MIB + 256 * KIB) as u64;
+    assert!(report.bytes_received <= most, "{}", report.bytes_received);
+}
+
+#[test]
+fn an_account_without_its_certificates_holds_up_no_other_and_goes_on_after_a_reload() {
+    let two = Two::new(&Plan::default());
+    let missing = two.lab.elsewhere("missing.pem");
+    let line = format!("extra_ca_file = {:?}\n", missing.display().to_string());
+    two.configure("eu", &line);
+    let in_eu = vec![two.drop_for_eu("waits", 1_000, 1)];
+    let here = vec![two.lab.drop_file("goes", 1_000, 2)];
+    let daemon = two.lab.start(&["run"]);
+    wait_until("the other goes on", || two.lab.total("done") == 1);
+    assert_eq!(two.account("eu")["state"], "paused");
+    let reason = two.account("eu")["reason"].to_string();
+    for part in ["missing.pem", "reload"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!(two.eu.report().requests(Call::TempUploads), 0);
+    two.configure("eu", "");
+    daemon.reload();
+    wait_until("eu goes on", || two.lab.total("done") == 2);
+    daemon.terminate();
+    two.expect(here, in_eu);
+
+    // the only account: there is nothing to run for
+    two.lab.configure(&Plan::default(), &two.lab.endpoint());
+    let text = fs::read_to_string(&two.lab.config).unwrap();
+    let text = text.replacen("[journal]", &format!("{line}[journal]"), 1);
+    fs::write(&two.lab.config, text).unwrap();
+    let ended = two.lab.run_once();
+    assert_ne!(ended.code, Some(0), "{}", ended.said);
+    assert!(ended.said.contains("missing.pem"), "{}", ended.said);
+}
+
+/// Whichever is away, the other's table is asked, and there is a summary.
+#[test]
+fn receipts_are_held_against_the_tables_that_can_be_asked() {
+    let two = Two::new(&Plan::default());
+    two.lab.drop_file("a", 1_000, 1);
+    two.drop_for_eu("b", 1_000, 2);
+    two.lab.carry_all();
+    for (eu_is_away, is_refused) in [(true, false), (true, true), (false, false), (false, true)] {
+        let token = if eu_is_away {
+            &two.eu_token
+        } else {
+            &two.lab.token
+        };
+        let right = fs::read_to_string(token).unwrap();
+        if is_refused {
+            fs::write(token, "another").unwrap();
+        } else {
+            fs::remove_file(token).unwrap();
+        }
+        let output = two.lab.output(&["receipts", "--verify"]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("1 receipts are true, 1 are not"), "{said}");
+        assert!(said.contains("not proven: 1 receipts of"), "{said}");
+        if eu_is_away {
+            two.write_eu_token(&right);
+        } else {
+            two.lab.write_token(&right);
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 
 use crate::lab::{Lab, Plan, holding, write_noise};
+use crate::process::wait_until;
 
 #[test]
 fn without_its_journal_it_sends_nothing_that_is_there() {
@@ -131,4 +132,57 @@ fn a_listing_that_is_cut_off_does_not_count() {
     assert_eq!(lab.total("done"), 50);
     lab.expect(wanted);
     assert!(fs::metadata(&lab.journal).is_ok());
+}
+
+/// Where files are let go the table is asked about each one again. Meanwhile it is not taken for empty.
+#[test]
+fn what_comes_while_a_table_is_listed_again_is_not_sent_twice() {
+    let lab = Lab::new();
+    let mut wanted = vec![
+        lab.drop_file("a", 5_000, 1),
+        lab.drop_file("meanwhile", 5_000, 2),
+    ];
+    lab.carry_all();
+    lab.forget_everything();
+    for name in ["a", "meanwhile"] {
+        fs::remove_file(lab.path(name)).unwrap();
+    }
+    let plan = Plan {
+        watch: "after_upload = \"delete\"",
+        ..Plan::default()
+    };
+    lab.configure(&plan, &lab.endpoint());
+    wanted.push(lab.drop_file("first", 5_000, 3));
+    let daemon = lab.start(&["run"]);
+    wait_until("the table is met", || lab.total("done") == 1);
+
+    let stall = Action::Stall {
+        after: 0,
+        seconds: None,
+    };
+    lab.script(vec![Fault::new(Call::List, stall)]);
+    lab.drop_file("a", 5_000, 1);
+    wait_until("the table is asked again", || {
+        lab.report().faults_pending.is_empty()
+    });
+    lab.drop_file("meanwhile", 5_000, 2);
+    wait_until("it is seen", || lab.jobs().len() == 3);
+    wanted.push(lab.drop_file("new", 5_000, 4));
+    wait_until("what is new goes on", || lab.total("done") == 2);
+    daemon.kill();
+
+    let sent = lab.report().requests(Call::Put);
+    lab.carry_all();
+    assert_eq!(lab.report().requests(Call::Put), sent);
+    assert_eq!(lab.total("done"), 4);
+    lab.expect(wanted.clone());
+
+    // refused, it is not asked for ever
+    let listings = lab.report().requests(Call::List);
+    let refused = Action::Answer(Answer::status(400));
+    lab.script(vec![Fault::new(Call::List, refused)]);
+    wanted.push(lab.drop_file("a", 5_000, 1));
+    lab.carry_all();
+    assert_eq!(lab.report().requests(Call::List), listings + 1);
+    lab.expect(wanted);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::super::already::Heard;
 use super::super::batch::{self, Destination, Outcome};
 use super::super::condition::Account;
 use super::super::next_version::{Looked, Verdict, Words};
@@ -74,18 +75,9 @@ impl Pool {
                 self.note(|condition| condition.silent_tables = silent);
                 self.on_call(None, outcome.answered, outcome.trouble).await
             }
-            Event::Listed(table, outcome) => {
+            Event::Listed(table, heard) => {
                 self.under_way.listing = false;
-                let mut outcome = outcome?;
-                if outcome.answered {
-                    outcome.again.extend(self.tables.met(table));
-                }
-                for job in outcome.kept {
-                    self.tables.wait(job);
-                }
-                self.on_call(None, outcome.answered, outcome.trouble)
-                    .await?;
-                self.sort_listed(outcome.again).await
+                self.on_listed(table, heard?).await
             }
             Event::Looked(looked) => {
                 self.inquiries.looking = false;
@@ -98,6 +90,23 @@ impl Pool {
                 // whoever asked may be gone
                 let _ = tell.send(());
                 Ok(())
+            }
+        }
+    }
+
+    async fn on_listed(&mut self, table: String, heard: Heard) -> Recorded<()> {
+        let is_listed = matches!(heard, Heard::Whole(_));
+        match heard {
+            Heard::Whole(mut jobs) | Heard::Refused(mut jobs) => {
+                jobs.extend(self.tables.met(table));
+                self.on_call(None, true, None).await?;
+                self.sort_listed(jobs, is_listed).await
+            }
+            Heard::Later(jobs, trouble) => {
+                for job in jobs {
+                    self.tables.wait(job);
+                }
+                self.on_call(None, false, Some(trouble)).await
             }
         }
     }

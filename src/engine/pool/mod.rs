@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::already::Acquaintance;
+use super::already::{Acquaintance, Heard};
 use super::batch::Outcome;
 use super::condition::{Account, Condition};
 use super::destinations::Destinations;
@@ -68,7 +68,7 @@ enum Event {
     Registered(String, Recorded<Outcome>),
     Reconciled(Recorded<Outcome>),
     Compared(Recorded<Outcome>),
-    Listed(String, Recorded<Outcome>),
+    Listed(String, Recorded<Heard>),
     Looked(Recorded<Looked>),
     /// How far the imports of a table are.
     Polled(String, Recorded<Outcome>),

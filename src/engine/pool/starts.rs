@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Pool};
-use crate::engine::already::{self, Next, Ways};
+use crate::engine::already::{self, Acquaintance, Next, Ways};
 use crate::engine::plan::{self, Step};
 use crate::engine::register::Stored;
 use crate::engine::stock::{self, Stock};
@@ -95,20 +95,20 @@ impl Pool {
         self.put(sorted).await
     }
 
-    /// As [`Pool::sort_new`], for jobs whose table has been listed just now, as far as it can be.
-    pub(super) async fn sort_listed(&mut self, jobs: Vec<Job>) -> Recorded<()> {
-        let keeps = |job: &Job| self.shared.keeps(job);
+    /// As [`Pool::sort_new`], for jobs whose table has been listed just now, if it `is_listed`, or has refused to be:
+    /// they are not sent to ask it once more.
+    pub(super) async fn sort_listed(&mut self, jobs: Vec<Job>, is_listed: bool) -> Recorded<()> {
+        let (shared, now) = (self.shared.clone(), self.shared.now());
+        let keeps = |job: &Job| shared.keeps(job);
         let (kept, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(keeps);
-        self.sort_new(kept).await?;
-        if others.is_empty() {
-            return Ok(());
-        }
-        let mut last = self.shared.journal.last_listed(&others).await?;
-        let with_last = others.into_iter().map(|job| {
+        let mut last = shared.journal.last(&kept).await?;
+        last.extend(shared.journal.last_listed(&others).await?);
+        let jobs = kept.into_iter().chain(others).map(|job| {
             let last = last.remove(&job.id);
+            let last = Acquaintance::believe(&job, last, is_listed, keeps(&job), now);
             (job, last)
         });
-        self.put(with_last.collect()).await
+        self.put(jobs.collect()).await
     }
 
     async fn put(&mut self, jobs: Vec<(Job, Option<Last>)>) -> Recorded<()> {
@@ -331,10 +331,11 @@ impl Pool {
         Ok(())
     }
 
+    /// Without a token there is nobody to speak for: what is half sent keeps its session and its offset.
     async fn start_transfers(&mut self, stop: &CancellationToken) -> Recorded<()> {
         let mut stale = Vec::new();
         let mut lacks = false;
-        while self.pauses.may_upload(Instant::now()) {
+        while self.has_token && self.pauses.may_upload(Instant::now()) {
             let capacity = self.capacity();
             let mut free = self.seat.free(Instant::now());
             let mut most = capacity.min(stock::MOST_IN_A_LOT);

@@ -21,8 +21,18 @@ fn add(bench: &Bench, listing: ListingId, rows: Vec<Listed>) {
     block(bench.journal().add_to_listing(listing, rows)).unwrap();
 }
 
-fn end(bench: &Bench, listing: ListingId) {
-    block(bench.journal().end_listing(listing)).unwrap();
+fn end(bench: &Bench, table: &str, listing: ListingId) {
+    block(bench.journal().end_listing(table, listing)).unwrap();
+}
+
+/// Listings and rows of listings, whether they count or not.
+fn kept(bench: &Bench) -> (i64, i64) {
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    let count = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    (count("listings"), count("listed"))
 }
 
 fn tables(bench: &Bench) -> Vec<String> {
@@ -46,7 +56,7 @@ fn listed(number: u8) -> Last {
 }
 
 #[test]
-fn a_listing_counts_when_it_is_whole_and_until_the_next_one_begins() {
+fn a_listing_counts_when_it_is_whole_and_until_the_next_one_is() {
     let bench = Bench::new();
     bench.enqueue(&[("a", 1), ("b", 2)]);
     let jobs = claim(&bench.journal(), Queue::Queued);
@@ -59,13 +69,14 @@ fn a_listing_counts_when_it_is_whole_and_until_the_next_one_begins() {
     assert!(tables(&bench).is_empty());
     // of two files of one name the later counts, in whatever part it comes
     add(&bench, listing, vec![row("a", 2)]);
-    end(&bench, listing);
+    end(&bench, &table, listing);
     assert_eq!(last(&bench, &jobs), [Some(listed(2)), None]);
     assert_eq!(tables(&bench), std::slice::from_ref(&table));
 
-    let another = begin(&bench, &format!("{table}.another"));
+    let other_table = format!("{table}.another");
+    let another = begin(&bench, &other_table);
     add(&bench, another, vec![row("b", 4)]);
-    end(&bench, another);
+    end(&bench, &other_table, another);
     assert_eq!(
         last(&bench, &jobs),
         [Some(listed(2)), None],
@@ -73,13 +84,81 @@ fn a_listing_counts_when_it_is_whole_and_until_the_next_one_begins() {
     );
     assert_eq!(tables(&bench).len(), 2);
 
-    // begun anew, it says nothing, and what it said is forgotten
+    // while the next one comes in, the earlier one counts
     let listing = begin(&bench, &table);
-    assert_eq!(last(&bench, &jobs), [None, None]);
-    assert_eq!(tables(&bench).len(), 1);
     add(&bench, listing, vec![row("b", 5)]);
-    end(&bench, listing);
+    assert_eq!(last(&bench, &jobs), [Some(listed(2)), None]);
+    assert_eq!(tables(&bench).len(), 2);
+    end(&bench, &table, listing);
     assert_eq!(last(&bench, &jobs), [None, Some(listed(5))]);
+    assert_eq!(kept(&bench), (2, 2), "the earlier one is gone");
+}
+
+#[test]
+fn of_two_listings_at_once_each_is_whole_and_the_one_that_began_later_stays() {
+    for later_ends_first in [false, true] {
+        let bench = Bench::new();
+        bench.enqueue(&[("a", 1), ("b", 2)]);
+        let jobs = claim(&bench.journal(), Queue::Queued);
+        let table = jobs[0].table.clone();
+        let (one, other) = (begin(&bench, &table), begin(&bench, &table));
+        add(&bench, one, vec![row("a", 1)]);
+        add(&bench, other, vec![row("a", 2), row("b", 3)]);
+        let both = [Some(listed(2)), Some(listed(3))];
+        if later_ends_first {
+            end(&bench, &table, other);
+            assert_eq!(last(&bench, &jobs), both);
+            add(&bench, one, vec![row("c", 4)]);
+            end(&bench, &table, one);
+        } else {
+            end(&bench, &table, one);
+            assert_eq!(last(&bench, &jobs), [Some(listed(1)), None]);
+            end(&bench, &table, other);
+        }
+        assert_eq!(last(&bench, &jobs), both);
+        assert_eq!(kept(&bench), (1, 2));
+    }
+}
+
+#[test]
+fn a_listing_that_was_begun_before_the_clock_was_set_back_is_replaced() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let jobs = claim(&bench.journal(), Queue::Queued);
+    let table = jobs[0].table.clone();
+    let tomorrow = now() + SignedDuration::from_hours(24);
+    let ahead = block(bench.journal().begin_listing(&table, tomorrow)).unwrap();
+    end(&bench, &table, ahead);
+    let listing = begin(&bench, &table);
+    add(&bench, listing, vec![row("a", 1)]);
+    end(&bench, &table, listing);
+    assert_eq!(last(&bench, &jobs), [Some(listed(1))]);
+}
+
+#[test]
+fn one_that_is_given_up_or_cut_off_leaves_the_earlier_one_and_nothing_else() {
+    let mut bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let jobs = claim(&bench.journal(), Queue::Queued);
+    let table = jobs[0].table.clone();
+    let listing = begin(&bench, &table);
+    add(&bench, listing, vec![row("a", 1)]);
+    end(&bench, &table, listing);
+
+    // more than goes in one commit
+    let many = |number| (0..2_500).map(move |n| row(&n.to_string(), number));
+    let refused = begin(&bench, &table);
+    add(&bench, refused, many(2).collect());
+    block(bench.journal().give_up_listing(refused)).unwrap();
+    assert_eq!(kept(&bench), (1, 1));
+
+    let cut_off = begin(&bench, &table);
+    add(&bench, cut_off, many(3).collect());
+    assert_eq!(kept(&bench), (2, 2_501));
+    bench.reopen();
+    assert_eq!(kept(&bench), (1, 1));
+    assert_eq!(last(&bench, &jobs), [Some(listed(1))]);
+    assert_eq!(tables(&bench), [table]);
 }
 
 #[test]
@@ -97,7 +176,7 @@ fn what_was_registered_from_here_counts_unless_the_listing_alone_is_asked() {
     assert_eq!(by_listing(), None);
     let listing = begin(&bench, &jobs[0].table);
     add(&bench, listing, vec![row("a", 7)]);
-    end(&bench, listing);
+    end(&bench, &jobs[0].table, listing);
     assert!(matches!(last(&bench, &jobs)[0], Some(Last::InTable(_))));
     assert_eq!(by_listing(), Some(listed(7)));
 }
