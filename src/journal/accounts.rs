@@ -2,7 +2,8 @@
 //!
 //! A temporary upload belongs to the account that asked for it. So what is half sent begins anew with the other
 //! account. A job whose registration got no answer is still looked up if its table can be asked as before, and one that is
-//! being imported asked about; at another endpoint they begin anew too, since that one has certainly not got them.
+//! being imported asked about; at another endpoint they begin anew too, since that one has certainly not got them. So
+//! does there what is done ([`home`]).
 
 use std::collections::HashMap;
 
@@ -12,8 +13,8 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::enqueue::note;
 use super::rows::time_or_null;
 use super::start::Configured;
-use super::{JournalError, Reader, names};
-use crate::job::{ParkReason, StateName, WatchName, address};
+use super::{JournalError, Reader, home, names};
+use crate::job::{ParkReason, StateName, WatchName};
 
 /// How an account is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +75,7 @@ pub(super) fn begin(connection: &Connection, watches: &[Configured]) -> rusqlite
 
 /// What is under way, and what differs from a table at another endpoint.
 const MOVED: &str = "SELECT id, state, substr(table_ref, 1, instr(table_ref, '#')) AS there FROM jobs WHERE watch = :watch \
-     AND ((finished_at IS NULL AND state <> 'registered') OR (state = 'parked' AND reason = :foreign)) \
+     AND ((finished_at IS NULL AND state <> 'registered') OR (state = 'parked' AND reason IN (:foreign, :no_rows, :not_proven))) \
      AND (:account OR substr(table_ref, 1, instr(table_ref, '#')) <> :there) ORDER BY id";
 
 const ANEW: &str = "UPDATE jobs SET state = 'queued', claimed = 0, temp_id = NULL, temp_url = NULL, resumable = NULL, \
@@ -90,14 +91,15 @@ pub(super) fn change(
     former: Option<&String>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let (endpoint, _) = address::parts(&watch.table);
-    let there = endpoint.map_or(String::new(), |endpoint| address::at(endpoint, ""));
+    let there = home::there(&watch.table);
     let is_another = former.is_some_and(|former| *former != watch.account);
     let mut moved = connection.prepare_cached(MOVED)?;
     let moved = moved.query_map(
         named_params! {
             ":watch": watch.naming.watch.as_str(),
             ":foreign": ParkReason::RemoteDiffers.code(),
+            ":no_rows": ParkReason::NoRows.code(),
+            ":not_proven": ParkReason::NotProven.code(),
             ":account": is_another,
             ":there": there,
         },
@@ -106,10 +108,14 @@ pub(super) fn change(
             Ok((id, state, row.get::<_, String>("there")? == there))
         },
     )?;
-    let text = format!(
-        "begins anew: its watch goes to the account `{}` now",
-        watch.account
-    );
+    let Configured {
+        account, endpoint, ..
+    } = watch;
+    let text = if is_another {
+        format!("begins anew: its watch goes to the account `{account}` now")
+    } else {
+        format!("begins anew: its watch goes to {endpoint} now")
+    };
     for job in moved.collect::<rusqlite::Result<Vec<_>>>()? {
         let (id, state, is_same_table) = job;
         let is_untouched = ["queued", "registering", "importing", "parked"].contains(&&*state);

@@ -22,6 +22,8 @@ pub enum Finding {
     Altered(Receipt, u64, Md5),
     /// The table has rows by this name, and does not tell the size and md5 of what they came from.
     Untold(Receipt),
+    /// No account of the configuration goes to the endpoint of a table, of which there are so many receipts.
+    NoAccount(String, u64),
     /// A table could not be asked for the files of so many receipts, and why.
     NoTable(String, u64, String),
 }
@@ -119,8 +121,7 @@ where
         })?;
         let Some(client) = client_of(&table)? else {
             tally.wrong += receipts;
-            let why = "no account of the configuration goes there".to_owned();
-            tell(Finding::NoTable(table, receipts, why));
+            tell(Finding::NoAccount(table, receipts));
             continue;
         };
         let compared = match Kind::parse(&kind) {
