@@ -8,6 +8,7 @@ use super::{print, runtime};
 use crate::after;
 use crate::config::{self, Config, Environment, Redivis, Watch};
 use crate::job::address;
+use crate::journal::Reader;
 use crate::redivis::{ApiError, Bearer, BuildError, Client};
 
 pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<Exit, Failure> {
@@ -18,6 +19,9 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
         "{}: the configuration is right",
         config.file.display()
     ))?;
+    if let Some(said) = other_home(config) {
+        say(&said)?;
+    }
     for account in config.accounts_in_use() {
         if !config.accounts.is_empty() {
             say(&whose(config, account))?;
@@ -50,6 +54,19 @@ pub(super) fn check(config: &Config, env: &Environment, online: bool) -> Result<
         }
     }
     failure.map_or(Ok(worst), Err)
+}
+
+/// What a person should know before the daemon starts, if the journal is at home at another endpoint than that of
+/// `[redivis]`. Nothing if it is not there yet, or not ours to read.
+fn other_home(config: &Config) -> Option<String> {
+    let home = Reader::open(&config.journal.path).ok()?.home().ok()??;
+    let endpoint = config.redivis.endpoint.as_str();
+    (home != endpoint).then(|| {
+        format!(
+            "the journal is at home at {home}, and [redivis] goes to {endpoint}: what is done at its home does not count \
+             there, so all files go there too"
+        )
+    })
 }
 
 fn whose(config: &Config, account: &Redivis) -> String {

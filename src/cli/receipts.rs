@@ -32,11 +32,15 @@ pub(super) fn receipts(
         let why = "an older redivis-drop wrote this journal, and it has no receipts yet";
         return Err(Failure::new(Exit::Journal, why).hint("start this version's daemon once"));
     }
+    let home = reader.home()?;
+    // a daemon of this version has not run yet: the next one will be at home where it is configured to go
+    let home = home.unwrap_or_else(|| config.redivis.endpoint.to_string());
+    let config = &config.at_home(&home);
     if let Some(path) = &asked.safe_to_delete {
         return may_go(config, &reader, path);
     }
     if asked.verify {
-        return hold_against_tables(config, env, &reader, &filter);
+        return hold_against_tables(config, env, (&reader, &home), &filter);
     }
     match list(&reader, &filter, asked.format) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -129,13 +133,13 @@ fn io_error(error: csv::Error) -> io::Error {
 fn hold_against_tables(
     config: &Config,
     env: &Environment,
-    reader: &Reader,
+    (reader, home): (&Reader, &str),
     filter: &ReceiptFilter,
 ) -> Result<Exit, Failure> {
     let mut said = Ok(());
     let tell = |finding| {
         if said.is_ok() {
-            said = say(&finding_text(&finding));
+            said = say(&finding_text(&finding, home));
         }
     };
     let client_of = |table: &str| {
@@ -189,7 +193,8 @@ impl From<VerifyError> for Failure {
     }
 }
 
-fn finding_text(finding: &Finding) -> String {
+/// `home`: that of the journal.
+fn finding_text(finding: &Finding, home: &str) -> String {
     let about = |receipt: &Receipt| {
         let Receipt {
             remote_name,
@@ -217,6 +222,14 @@ fn finding_text(finding: &Finding) -> String {
             "not proven: {}: the table has rows by that name, and does not tell size and md5",
             about(receipt)
         ),
+        Finding::NoAccount(table, receipts) => {
+            let (endpoint, table) = address::parts(table);
+            let endpoint = endpoint.unwrap_or(home);
+            format!(
+                "not proven: {receipts} receipts of {table} at {endpoint}: no account of the configuration goes there. \
+                 Write an [account.NAME] with endpoint = {endpoint:?} and a token_file"
+            )
+        }
         Finding::NoTable(table, receipts, why) => {
             format!("not proven: {receipts} receipts of {table}: {why}")
         }

@@ -1,5 +1,6 @@
 //! `[redivis]` and `[account.NAME]`: where an API is, and whose token goes there.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use url::Url;
@@ -119,7 +120,7 @@ pub(super) fn account_name(text: &str) -> Reading<String> {
 }
 
 /// Every watch names an account that there is; every account should have a watch. Tables of another endpoint than that of
-/// `[redivis]` are told apart by it from now on.
+/// `[redivis]` are told apart by it from now on, until the journal has said where it is at home.
 pub(super) fn give_out(
     home: &Redivis,
     others: Vec<Account>,
@@ -158,12 +159,8 @@ pub(super) fn give_out(
         }
     }
     let mut accounts: Vec<_> = others.into_iter().map(|account| account.settings).collect();
-    for account in &mut accounts {
-        account.is_elsewhere = account.endpoint != home.endpoint;
-    }
-    for watch in found.iter_mut().filter_map(|found| found.watch.as_mut()) {
-        name_the_table(watch, &accounts);
-    }
+    let watches = found.iter_mut().filter_map(|found| found.watch.as_mut());
+    call_by(home.endpoint.as_str(), &mut accounts, watches);
     accounts
 }
 
@@ -173,12 +170,26 @@ fn share_a_token(one: &Redivis, other: &Redivis) -> bool {
         && one.endpoint.origin() != other.endpoint.origin()
 }
 
-fn name_the_table(watch: &mut Watch, accounts: &[Redivis]) {
-    let account = accounts
-        .iter()
-        .find(|account| account.name == watch.account);
-    if let Some(account) = account.filter(|account| account.is_elsewhere) {
-        watch.table = address::at(account.endpoint.as_str(), &watch.table);
+/// Calls the tables of all watches as a journal with this home does: nobody else composes their names. A watch of none of
+/// these accounts goes there.
+pub(super) fn call_by<'a>(
+    home: &str,
+    accounts: impl IntoIterator<Item = &'a mut Redivis>,
+    watches: impl IntoIterator<Item = &'a mut Watch>,
+) {
+    let mut elsewhere = HashMap::new();
+    for account in accounts {
+        account.is_elsewhere = account.endpoint.as_str() != home;
+        if account.is_elsewhere {
+            elsewhere.insert(&*account.name, account.endpoint.as_str());
+        }
+    }
+    for watch in watches {
+        let (_, reference) = address::parts(&watch.table);
+        watch.table = match elsewhere.get(&*watch.account) {
+            Some(endpoint) => address::at(endpoint, reference),
+            None => reference.to_owned(),
+        };
     }
 }
 

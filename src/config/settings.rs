@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::accounts::call_by;
 use super::bandwidth::Bandwidth;
 use super::problem::Problems;
 use super::release::Release;
@@ -48,6 +49,18 @@ impl Config {
         watches.filter(|watch| watch.account == account.name)
     }
 
+    /// Calls every table as a journal with this home does. Until this was said, the endpoint of `[redivis]` stands for it.
+    #[must_use]
+    pub fn at_home(&self, home: &str) -> Self {
+        let mut config = self.clone();
+        call_by(
+            home,
+            std::iter::once(&mut config.redivis).chain(&mut config.accounts),
+            &mut config.watches,
+        );
+        config
+    }
+
     /// What an account alone would be configured by: itself, and its watches.
     #[must_use]
     pub fn of_account(&self, account: &Redivis) -> Self {
@@ -68,7 +81,7 @@ pub struct Redivis {
     /// Base URL without a trailing slash in its path (an empty path is `/`); https, or http on
     /// loopback; no query, fragment or user name.
     pub endpoint: Url,
-    /// Whether that is another than the endpoint of `[redivis]`: its tables are called by it then.
+    /// Whether that is another than the journal's home: its tables are called by it then ([`Config::at_home`]).
     pub is_elsewhere: bool,
     /// Read again whenever the token is refused. `None`: no file (`""`). That the default file
     /// is absent is no error; that another is, is one.
@@ -140,7 +153,7 @@ pub struct Watch {
     /// The account that its files go to: [`super::HOME`], or one of [`Config::accounts`].
     pub account: String,
     /// `owner.dataset[:refId][:sample][:version].table[:refId]`, checked for shape only; behind the endpoint if that is
-    /// another than that of `[redivis]` ([`crate::job::address`]).
+    /// another than the journal's home ([`crate::job::address`]).
     pub table: String,
     /// What becomes of the bytes. Watches of one table have the same.
     pub kind: Kind,

@@ -148,8 +148,11 @@ async fn serve(
     once: bool,
     signals: &mut Signals,
 ) -> Result<Turn, DaemonError> {
-    let accounts = accounts::all(config, env)?;
+    // without a token the journal is left alone
+    accounts::all(config, env)?;
     let journal = Journal::open(&config.journal.path)?;
+    let config = &at_home(config, &journal).await?;
+    let accounts = accounts::all(config, env)?;
     begin(config, host, &journal).await?;
     if once {
         journal.wait_for_nothing().await?;
@@ -237,6 +240,20 @@ fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError
 }
 
 // ---- starting
+
+/// The configuration as the journal calls its tables.
+async fn at_home(config: &Config, journal: &Journal) -> Result<Config, JournalError> {
+    let configured = config.redivis.endpoint.as_str();
+    let home = journal.home(configured).await?;
+    if home != configured {
+        tracing::info!(
+            home,
+            configured,
+            "the journal is at home at another endpoint than that of [redivis]: what is done at its home does not count at this one"
+        );
+    }
+    Ok(config.at_home(&home))
+}
 
 async fn begin(config: &Config, host: &OsStr, journal: &Journal) -> Result<(), JournalError> {
     let endpoint = |account: &str| {

@@ -1,4 +1,4 @@
-//! How the journal calls a table: by its reference alone, or, if it is at another endpoint than that of `[redivis]`, by
+//! How the journal calls a table: by its reference alone, or, if it is at another endpoint than the journal's home, by
 //! both. The same reference at two endpoints means two tables.
 //!
 //! ```text
@@ -13,7 +13,7 @@ pub fn at(endpoint: &str, reference: &str) -> String {
     format!("{endpoint}#{reference}")
 }
 
-/// The endpoint, if it is not that of `[redivis]`, and the reference.
+/// The endpoint, if it is not the journal's home, and the reference.
 pub fn parts(address: &str) -> (Option<&str>, &str) {
     match address.rsplit_once('#') {
         Some((endpoint, reference)) => (Some(endpoint), reference),

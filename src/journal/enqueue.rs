@@ -275,7 +275,13 @@ fn write(
     Ok(connection.last_insert_rowid())
 }
 
-fn supersede(connection: &Connection, id: i64, why: &str, now: Timestamp) -> rusqlite::Result<()> {
+/// A job that is over before its file was stored.
+pub(super) fn supersede(
+    connection: &Connection,
+    id: i64,
+    why: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let mut supersede = connection.prepare_cached(SUPERSEDE)?;
     supersede.execute(params![id, millis(now)])?;
     note(connection, id, now, StateName::Superseded.as_str(), why)

@@ -8,7 +8,8 @@
 //! What may be in its old table already, or come to be, stays with it: a job whose registration got no answer is looked
 //! up there, and one that is being imported is asked about there. At another endpoint a registration begins anew, since that
 //! one has certainly not got it, and nothing is believed any more of what the old table holds, should the watch come back.
-//! What was taken in to be imported will be there, whoever asks.
+//! What was taken in to be imported will be there, whoever asks. What is done begins anew at another endpoint, too
+//! ([`super::home`]).
 
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params, params};
@@ -38,7 +39,7 @@ enum Turn {
 }
 
 const OPEN: &str = "SELECT id, state, table_ref, kind FROM jobs WHERE watch = :watch \
-     AND ((finished_at IS NULL AND state <> 'registered') OR (state = 'parked' AND reason = :foreign)) \
+     AND ((finished_at IS NULL AND state <> 'registered') OR (state = 'parked' AND reason IN (:foreign, :no_rows, :not_proven))) \
      AND (:account OR table_ref <> :table OR kind <> :kind) ORDER BY id";
 
 const ANEW: &str = "UPDATE jobs SET state = 'queued', claimed = 0, temp_id = NULL, temp_url = NULL, resumable = NULL, \
@@ -62,6 +63,8 @@ pub(super) fn follow(
         named_params! {
             ":watch": watch.naming.watch.as_str(),
             ":foreign": ParkReason::RemoteDiffers.code(),
+            ":no_rows": ParkReason::NoRows.code(),
+            ":not_proven": ParkReason::NotProven.code(),
             ":account": account.is_some(),
             ":table": watch.table,
             ":kind": watch.kind.as_str(),
@@ -106,7 +109,7 @@ fn turn(job: &Open, watch: &Configured, account: Option<&str>) -> Turn {
     if address::parts(&job.table).0 != address::parts(&watch.table).0 {
         return Turn::Anew(match account {
             Some(account) => format!("begins anew: its watch goes to the account `{account}` now"),
-            None => "begins anew: its watch goes to another endpoint now".to_owned(),
+            None => format!("begins anew: its watch goes to {} now", watch.endpoint),
         });
     }
     let is_queued = match &*job.state {

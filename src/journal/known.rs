@@ -27,12 +27,14 @@ pub(super) const BETWEEN: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, NO
          AND (given_up.state = 'missing' OR given_up.state = 'superseded')) \
      FROM jobs WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
 
-/// The versions that came to be in a table, their jobs being there or not.
+/// The versions that came to be in a table at the endpoint that their watch goes to, their jobs being there or not.
 pub(super) const RECEIVED: &str = "SELECT path, ino, size, mtime_ns, ctime_ns, 1 FROM receipts \
-     WHERE watch = ?1 AND path >= ?2 AND path <= ?3 ORDER BY path";
+     WHERE watch = ?1 AND path >= ?2 AND path <= ?3 AND there = coalesce((\
+         SELECT substr(table_ref, 1, instr(table_ref, '#')) FROM watches WHERE name = ?1), '') ORDER BY path";
 
 const RECEIPT: &str = "SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND ino = ?3 AND size = ?4 \
-     AND mtime_ns = ?5 AND ctime_ns = ?6";
+     AND mtime_ns = ?5 AND ctime_ns = ?6 AND there = coalesce((\
+         SELECT substr(table_ref, 1, instr(table_ref, '#')) FROM watches WHERE name = ?1), '')";
 
 /// So many jobs of other files are stepped over before the next file is looked for, and so many other versions before
 /// the one is asked for.

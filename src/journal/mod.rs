@@ -18,6 +18,7 @@ mod error;
 mod existing;
 mod follow;
 mod health;
+mod home;
 mod imported;
 mod imports;
 mod known;

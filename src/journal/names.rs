@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::enqueue::note;
+use super::home::was_carried;
 use super::rows::{JOB_COLUMNS, fingerprint, job, millis, path};
 use super::start::Configured;
 use crate::job::{Fingerprint, ParkReason, Sighting, StateName, WatchName, printable};
@@ -91,13 +92,17 @@ fn is_same(one: &Fingerprint, other: &Fingerprint) -> bool {
 /// A job that begins anew is of the kind that its watch has now.
 const RENAME: &str = "UPDATE jobs SET table_ref = ?2, remote_name = ?3, kind = ?4 WHERE id = ?1";
 
-/// Gives a job that begins anew the name that is configured now, or parks it.
+/// Gives a job that begins anew the name that is configured now, or parks it; or ends it, if its file was carried there
+/// before.
 pub(super) fn rename(
     connection: &Connection,
     id: i64,
     watch: &Configured,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    if was_carried(connection, id, watch, now)? {
+        return Ok(());
+    }
     let sql = format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1");
     let job = connection.prepare_cached(&sql)?.query_row([id], job)?;
     let file = Sighting {
@@ -151,6 +156,9 @@ pub(super) fn settle(
         let Some(watch) = watches.iter().find(|watch| watch.naming.watch == job.watch) else {
             continue;
         };
+        if was_carried(connection, job.id.0, watch, now)? {
+            continue;
+        }
         let file = Sighting {
             path: job.path,
             seen: job.seen,

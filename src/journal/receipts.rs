@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
+use super::home::there;
 use super::rows::{fingerprint, millis, path_bytes, time};
 use super::{JournalError, Reader};
 use crate::job::{Fingerprint, JobId, Md5, RemoteId, WatchName, address};
@@ -53,7 +54,7 @@ pub struct ReceiptFilter {
     pub md5: Option<Md5>,
     /// This table, as the configuration named it; of whatever endpoint if none is named.
     pub table: Option<String>,
-    /// The table is at the endpoint of `[redivis]` if none is named.
+    /// The table is at the journal's home if no endpoint is named.
     pub is_whole: bool,
     /// `files` or `tabular`.
     pub kind: Option<String>,
@@ -75,7 +76,8 @@ const GIVE: &str = "INSERT INTO receipts (job, watch, root, path, remote_name, t
      kind, remote_id, dev, ino, size, mtime_ns, ctime_ns, md5, created_at, ?2 FROM jobs WHERE id = ?1 \
      ON CONFLICT (job) DO NOTHING";
 
-const PROOFS: &str = "SELECT size, md5 FROM receipts WHERE watch = ?1 AND path = ?2 ORDER BY job";
+const PROOFS: &str = "SELECT size, md5 FROM receipts WHERE watch = ?1 AND path = ?2 \
+     AND substr(table_ref, 1, instr(table_ref, '#')) = ?3 ORDER BY job";
 
 /// Gives a job that is in its table its receipt. The first one stands.
 pub(super) fn give(connection: &Connection, id: JobId, now: Timestamp) -> rusqlite::Result<()> {
@@ -128,15 +130,18 @@ impl Reader {
         self.select(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// Size and md5 of every version of a file that has a receipt; its path is below the folder of the watch.
+    /// Size and md5 of every version of a file that has a receipt of a table at the endpoint of this one; its path is below
+    /// the folder of the watch.
     pub fn proofs(
         &self,
         watch: &WatchName,
         path: &Path,
+        table: &str,
     ) -> Result<Vec<(u64, Option<Md5>)>, JournalError> {
         let values = vec![
             Value::Text(watch.to_string()),
             Value::Blob(path_bytes(path).to_vec()),
+            Value::Text(there(table)),
         ];
         self.select(PROOFS, values, |row| {
             let md5 = row.get::<_, Option<[u8; 16]>>("md5")?.map(Md5);

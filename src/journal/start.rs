@@ -10,7 +10,9 @@ use super::crashes;
 use super::enqueue::note;
 use super::record::{Entry, Hold, apply};
 use super::rows::{JOB_COLUMNS, job, millis, path_bytes};
-use super::{Journal, JournalError, accounts, existing, follow, imports, names, next_versions};
+use super::{
+    Journal, JournalError, accounts, existing, follow, home, imports, names, next_versions,
+};
 use crate::crash_point::{self, Write};
 use crate::job::{Job, Kind, Naming, ParkReason, StateName, WatchName};
 
@@ -49,7 +51,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<(), JournalError> {
         let orderly = !self.follows_a_crash;
-        self.write(move |connection| {
+        let left = self.write(move |connection| {
             crash_point::writing(Write::BEGIN);
             connection.execute("DELETE FROM daemon", [])?;
             connection.execute(
@@ -60,7 +62,9 @@ impl Journal {
             accounts::begin(connection, &watches)?;
             let former = accounts::former(connection)?;
             connection.execute("DELETE FROM watches", [])?;
+            let mut left = 0;
             for watch in &watches {
+                left += home::leave(connection, watch, now)?;
                 insert_watch(connection, watch, now)?;
                 unpark(connection, watch, orderly, now)?;
                 let former = former.get(&watch.naming.watch);
@@ -74,9 +78,17 @@ impl Journal {
             }
             names::settle(connection, &watches, now)?;
             wait_no_longer_than_can_be(connection, now)?;
-            crashes::isolate(connection, orderly, now)
-        })
-        .await
+            crashes::isolate(connection, orderly, now)?;
+            Ok(left)
+        });
+        let left = left.await?;
+        if left > 0 {
+            tracing::info!(
+                files = left,
+                "what was done at another endpoint is not listed as jobs any more; its receipts stay"
+            );
+        }
+        Ok(())
     }
 
     /// Lets nothing wait: what failed before is tried now, and counts as never tried. For a run that

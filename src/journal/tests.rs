@@ -14,6 +14,7 @@ mod full;
 mod groups;
 pub(super) mod heard;
 mod history;
+mod home;
 mod imported;
 mod imports;
 mod known;

@@ -190,7 +190,8 @@ impl Case<'_> {
         path: &Path,
         size: u64,
     ) -> Result<Result<Vec<Md5>, &'static str>, JournalError> {
-        let receipts = self.reader.proofs(&self.watch.name, path)?;
+        let Watch { name, table, .. } = self.watch;
+        let receipts = self.reader.proofs(name, path, table)?;
         if receipts.is_empty() {
             return Ok(Err("it has no receipt: it is not known to be in a table"));
         }

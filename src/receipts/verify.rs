@@ -22,6 +22,8 @@ pub enum Finding {
     Altered(Receipt, u64, Md5),
     /// The table has rows by this name, and does not tell the size and md5 of what they came from.
     Untold(Receipt),
+    /// No account of the configuration goes to the endpoint of a table, of which there are so many receipts.
+    NoAccount(String, u64),
     /// A table could not be asked for the files of so many receipts, and why.
     NoTable(String, u64, String),
 }
@@ -123,17 +125,15 @@ where
         })?;
         let client = match client_of(&table) {
             Ok(Some(client)) => client,
-            unknown => {
+            Ok(None) => {
                 tally.wrong += receipts;
-                let why = match unknown {
-                    Err(error) => {
-                        let why = error.to_string();
-                        failed.get_or_insert(error);
-                        why
-                    }
-                    Ok(_) => "no account of the configuration goes there".to_owned(),
-                };
-                tell(Finding::NoTable(table, receipts, why));
+                tell(Finding::NoAccount(table, receipts));
+                continue;
+            }
+            Err(error) => {
+                tally.wrong += receipts;
+                tell(Finding::NoTable(table, receipts, error.to_string()));
+                failed.get_or_insert(error);
                 continue;
             }
         };

@@ -19,7 +19,7 @@ pub struct JobReport {
     pub remote_name: String,
     /// The table.
     pub table: String,
-    /// Where its API is, if that is another endpoint than that of `[redivis]`.
+    /// Where its API is, if that is another endpoint than the journal's home.
     pub endpoint: Option<String>,
     /// `files` or `tabular`.
     pub kind: String,

@@ -34,7 +34,7 @@ pub struct ReceiptReport {
     pub created_at: Timestamp,
     /// When the table had it.
     pub registered_at: Timestamp,
-    /// Where the table's API is, if that is another endpoint than that of `[redivis]`.
+    /// Where the table's API is, if that is another endpoint than the journal's home.
     pub endpoint: Option<String>,
 }
 

@@ -17,16 +17,16 @@ use crate::process::wait_until;
 const EU_TOKEN: &str = "the-token-of-eu";
 
 /// A lab, and another server with its own token: the account `eu`, with a drop folder of its own.
-struct Two {
-    lab: Lab,
-    eu: Sandbox,
-    eu_folder: PathBuf,
-    eu_token: PathBuf,
+pub struct Two {
+    pub lab: Lab,
+    pub eu: Sandbox,
+    pub eu_folder: PathBuf,
+    pub eu_token: PathBuf,
     _runtime: Runtime,
 }
 
 impl Two {
-    fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let lab = Lab::with(plan);
         let runtime = Runtime::new().unwrap();
         let settings = Settings {
@@ -77,7 +77,7 @@ impl Two {
         holding(name, &path)
     }
 
-    fn in_eu(&self) -> Vec<Holding> {
+    pub fn in_eu(&self) -> Vec<Holding> {
         let files = self.eu.registered(TABLE).into_iter();
         let mut held: Vec<_> = files.map(|file| (file.name, file.size, file.md5)).collect();
         held.sort();
@@ -85,7 +85,7 @@ impl Two {
     }
 
     /// Each server holds its own files and no others, and was shown no other token.
-    fn expect(&self, here: Vec<Holding>, mut in_eu: Vec<Holding>) {
+    pub fn expect(&self, here: Vec<Holding>, mut in_eu: Vec<Holding>) {
         self.lab.expect(here);
         in_eu.sort();
         assert_eq!(self.in_eu(), in_eu);
@@ -365,7 +365,8 @@ fn killed_with_two_accounts_both_go_on_and_each_file_is_there_once() {
 }
 
 #[test]
-fn a_watch_that_goes_to_another_account_begins_anew_what_was_half_sent() {
+fn a_watch_that_goes_to_another_endpoint_begins_anew_there_with_what_was_half_sent_and_what_was_done()
+ {
     let plan = Plan {
         speed: Some(500_000),
         ..Plan::default()
@@ -385,10 +386,10 @@ fn a_watch_that_goes_to_another_account_begins_anew_what_was_half_sent() {
     });
     two.configure("redivis", "");
     daemon.reload();
-    wait_until("it is done", || two.lab.total("done") == 2);
+    wait_until("both are done", || two.lab.total("done") == 2);
     assert_eq!(two.lab.job("half")["endpoint"], Value::Null);
     daemon.terminate();
-    two.expect(vec![half], vec![done]);
+    two.expect(vec![half, done.clone()], vec![done]);
 }
 
 #[test]

@@ -303,7 +303,8 @@ settle = "100ms"
         serde_json::from_str(body).unwrap()
     }
 
-    /// Somebody changes what the server holds, behind everyone's back: from now on there is one with other books.
+    /// Somebody changes what the server holds, behind everyone's back: from now on there is one with other books,
+    /// at the same address.
     pub fn rewrite_the_books(&mut self, rewrite: impl FnOnce(&mut Vec<Value>)) {
         let ledger = "ledger.jsonl";
         let lines = fs::read_to_string(self.elsewhere("server").join(ledger)).unwrap();
@@ -317,8 +318,16 @@ settle = "100ms"
         let other = self.elsewhere("other-server");
         fs::create_dir(&other).unwrap();
         fs::write(other.join(ledger), lines).unwrap();
-        let settings = Settings::new(other, TOKEN);
-        self.sandbox = self.runtime.block_on(Sandbox::start(settings)).unwrap();
+        let settings = Settings {
+            listen: self.sandbox.api_addr(),
+            ..Settings::new(other, TOKEN)
+        };
+        let meanwhile = Settings::new(self.elsewhere("no-server"), TOKEN);
+        self.runtime.block_on(async {
+            let meanwhile = Sandbox::start(meanwhile).await.unwrap();
+            std::mem::replace(&mut self.sandbox, meanwhile).stop().await;
+            self.sandbox = Sandbox::start(settings).await.unwrap();
+        });
         self.configure(&Plan::default(), &self.sandbox.endpoint());
     }
 

@@ -17,6 +17,7 @@ mod elsewhere;
 mod everything;
 mod faults;
 mod first_start;
+mod home;
 mod kill;
 mod lab;
 mod microscope;

@@ -104,3 +104,33 @@ fn an_account_without_a_watch_is_remarked_upon() {
     assert_eq!(said, want);
     assert_eq!(config.accounts_in_use().count(), 1);
 }
+
+#[test]
+fn tables_are_called_as_at_the_home_of_the_journal_whatever_redivis_is() {
+    let text = format!(
+        "[redivis]\nendpoint = \"https://NOW.example:443/api/v1/\"\n{EU}{}{}",
+        watch("a", ""),
+        watch("b", "account = \"eu\""),
+    );
+    let config = read(&text).unwrap();
+    let table = "lab.data:next.raw";
+    let [now, eu] = ["https://now.example/api/v1", "https://eu.example/api/v1"];
+    let [at_now, at_eu] = [now, eu].map(|endpoint| address::at(endpoint, table));
+    for (home, wanted) in [
+        (now, [table, &at_eu]),
+        (eu, [&at_now, table]),
+        ("https://practice.example/api/v1", [&at_now, &at_eu]),
+    ] {
+        // from wherever it is called otherwise
+        let config = config.at_home(eu).at_home(home);
+        let tables: Vec<_> = config.watches.iter().map(|one| &*one.table).collect();
+        assert_eq!(tables, wanted, "{home}");
+        let elsewhere = [config.redivis.is_elsewhere, config.accounts[0].is_elsewhere];
+        assert_eq!(elsewhere, wanted.map(|wanted| wanted != table), "{home}");
+    }
+    assert_eq!(
+        config.at_home(now),
+        config,
+        "until it is said, that of [redivis]"
+    );
+}

@@ -313,7 +313,9 @@ fn receipts_are_found_by_path_md5_table_watch_and_time() {
     assert_eq!(tables(path("elsewhere")).unwrap(), []);
     let proofs = |path: &str| {
         let reader = Reader::open(&bench.path).unwrap();
-        reader.proofs(&watch(), Path::new(path)).unwrap()
+        reader
+            .proofs(&watch(), Path::new(path), "lab.data.other")
+            .unwrap()
     };
     // one for each version
     assert_eq!(proofs("run/a"), [(1 << 40, md5), (1 << 40, md5)]);

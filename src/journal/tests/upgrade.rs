@@ -169,3 +169,58 @@ fn an_import_is_kept_with_its_address_and_only_with_it() {
     assert!(insert(6, "registered", None, Some(1)).is_err());
     assert!(insert(7, "registered", Some("r"), Some(1)).is_ok());
 }
+
+/// A journal of the 13th version whose last start went to these tables of the accounts.
+fn of_the_13th_version(path: &Path, watches: &str) {
+    let old = rusqlite::Connection::open(path).unwrap();
+    old.execute_batch("PRAGMA journal_mode = WAL; PRAGMA application_id = 0x52447270;")
+        .unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let folders = std::fs::read_dir(folder).unwrap();
+    let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    for folder in &folders[..13] {
+        let sql = std::fs::read_to_string(folder.join("up.sql")).unwrap();
+        old.execute_batch(&sql).unwrap();
+    }
+    old.execute_batch(watches).unwrap();
+    old.execute_batch(
+        "INSERT INTO receipts (job, watch, path, remote_name, table_ref, kind, remote_id, dev, ino, size, mtime_ns, \
+         ctime_ns, created_at, registered_at) VALUES (1, 'w', CAST('a' AS BLOB), 'a', 'lab.data.raw', 'files', 'r', 1, \
+         1, 1 << 40, -1, 9223372036854775807, 7, 8)",
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 13).unwrap();
+}
+
+#[test]
+fn a_journal_of_the_13th_version_is_at_home_where_its_last_start_went() {
+    const ACCOUNTS: &str = "INSERT INTO accounts (name, endpoint) VALUES \
+         ('eu', 'https://eu.example/api/v1'), ('lab', 'https://last.example/api/v1');";
+    let went = |account: &str, table: &str| {
+        format!(
+            "{ACCOUNTS} INSERT INTO watches (name, path, table_ref, mode, mode_reason, account) \
+             VALUES ('w', x'2f', '{table}', 'poll', 'why', '{account}');"
+        )
+    };
+    let there = "https://eu.example/api/v1#lab.data.raw";
+    for (watches, home) in [
+        (went("lab", "lab.data.raw"), "https://last.example/api/v1"),
+        // it does not tell: then where this start goes
+        (went("eu", there), "https://now.example/api/v1"),
+        (String::new(), "https://now.example/api/v1"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        of_the_13th_version(&path, &watches);
+        let journal = Journal::open(&path).unwrap();
+        let found = block(journal.home("https://now.example/api/v1")).unwrap();
+        assert_eq!(found, home, "{watches}");
+        // what it has carried is known, where that was
+        for (table, unknown) in [("lab.data.raw", 0), (there, 1)] {
+            block(journal.begin("2", vec![configured("/", table)], now())).unwrap();
+            let asked = vec![sighting("a", 1)];
+            assert_eq!(journal.unknown(&watch(), asked).unwrap().len(), unknown);
+        }
+    }
+}
