@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::batch::{self, Outcome};
 use super::hash::Hasher;
+use super::patience::Concerns;
 use super::source::{self, Source, Unfit};
 use super::{Folder, Recorded, Shared, imports};
 use crate::beneath::Root;
@@ -38,12 +39,18 @@ pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Last)>) -> Reco
             continue;
         };
         match sums_if_alike(&shared, &folder, &job, &before).await? {
-            Some(sums) if sums.md5.is_some() && sums.md5 == before.md5 => {
+            Ok(Some(sums)) if sums.md5.is_some() && sums.md5 == before.md5 => {
                 if is_proven {
                     recognise(&shared, job, before, sums).await?;
                 } else {
                     imports::set_apart_again(&shared, job, &before).await?;
                 }
+            }
+            // by the time it is sent it may be there again, and so would be its rows
+            Err(Unfit::Later(why) | Unfit::Exhausted(why)) if !is_proven => {
+                let wait = shared.retry.max;
+                let back = batch::give_back(&shared, vec![job], &why, wait, Concerns::These);
+                outcome.given_back(back.await?);
             }
             _ if !is_proven => outcome.again.push(job),
             _ => policy(&shared, &folder, job, &before, &mut outcome).await?,
@@ -52,16 +59,16 @@ pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Last)>) -> Reco
     Ok(outcome)
 }
 
-/// The checksums of a file that may be the same, since it has the same size. `None` also if it cannot be
-/// read: whoever sends it will find out why.
+/// The checksums of a file that may be the same, since it has the same size. Whoever sends one that cannot be read will
+/// find out why.
 async fn sums_if_alike(
     shared: &Shared,
     folder: &Folder,
     job: &Job,
     before: &Before,
-) -> Recorded<Option<Sums>> {
+) -> Recorded<Result<Option<Sums>, Unfit>> {
     if job.seen.size != before.size || before.md5.is_none() {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     let (path, allow, seen) = (folder.path.clone(), folder.allow_hard_links, job.clone());
     let reading = shared.surroundings.reading;
@@ -69,17 +76,15 @@ async fn sums_if_alike(
         let root = Root::open(&path).map_err(|error| Unfit::Later(error.to_string()))?;
         Source::open(&root, &seen, allow)
     });
-    let Ok(source) = opening.await? else {
-        return Ok(None);
+    let source = match opening.await? {
+        Ok(source) => source,
+        Err(unfit) => return Ok(Err(unfit)),
     };
     let hasher = Hasher::new(Verify::Md5);
     let hasher = source::sum_up_to(reading, &source, hasher, job.seen.size).await?;
     // a version that was not whole while it was read proves nothing
     let again = reading.run(move || source.look_again()).await?;
-    Ok(match (hasher, again) {
-        (Ok(hasher), Ok(())) => Some(hasher.sums()),
-        _ => None,
-    })
+    Ok(again.and(hasher).map(|hasher| Some(hasher.sums())))
 }
 
 async fn recognise(shared: &Shared, job: Job, before: Before, sums: Sums) -> Recorded<()> {

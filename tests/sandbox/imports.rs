@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redivis_drop::sandbox::{Action, Call};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,6 +52,21 @@ async fn a_table_of_rows_is_counted() {
         (registered[0].kind, registered[0].name.as_str()),
         ("upload", "rows.csv")
     );
+}
+
+#[tokio::test]
+async fn an_import_that_a_script_holds_up_goes_on_when_the_server_is_started_again() {
+    let practice = Practice::new().await;
+    practice.fault(Call::Uploads, Action::ImportForever);
+    let held = practice.upload("held.csv", "a\n1\n").await;
+    assert_eq!(held["status"], "queued");
+    let free = practice.upload("free.csv", "a\n1\n").await;
+    assert_eq!(practice.imported(&free).await["status"], "completed");
+    let uri = held["uri"].as_str().unwrap();
+    let now = practice.api(Method::GET, uri, None).await.json();
+    assert_eq!(now["status"], "running");
+    let practice = practice.restart().await;
+    assert_eq!(practice.imported(&held).await["status"], "completed");
 }
 
 #[tokio::test]

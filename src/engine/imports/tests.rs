@@ -4,10 +4,12 @@ mod scene;
 
 use std::time::Duration;
 
-use crate::job::{Md5, ParkReason, State, StateName};
+use crate::engine::compare::compare;
+use crate::job::{Md5, ParkReason, RemoteId, State, StateName};
+use crate::journal::{Before, Last};
 use crate::redivis::{ApiError, Import, Upload};
 
-use scene::{Scene, upload};
+use scene::{MD5, SIZE, Scene, upload};
 
 /// Longer than a list may lag behind.
 const TWO_HOURS: Duration = Duration::from_hours(2);
@@ -240,5 +242,35 @@ async fn a_name_that_redivis_says_is_taken_goes_by_the_policy_unless_it_is_ours(
             let why = scene.why("a.csv");
             assert!(why.contains("the local file was kept"), "{why}");
         }
+    }
+}
+
+/// The share is away for a moment, or there are no descriptors left. What is sent then may be there already.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_read_is_not_taken_for_another_than_was_taken_in() {
+    let before = Before {
+        remote: RemoteId::new("/u/1"),
+        size: SIZE,
+        md5: Some(MD5),
+    };
+    let other = Before {
+        size: SIZE + 1,
+        ..before.clone()
+    };
+    for (last, is_sent) in [
+        (Last::Unproven(before.clone()), false),
+        // that needs no reading
+        (Last::Unproven(other), true),
+        (Last::InTable(before), true),
+    ] {
+        let scene = Scene::new();
+        scene.unmount();
+        let job = scene.queued("a.csv", 1).await;
+        let compared = compare(scene.shared.clone(), vec![(job, last.clone())]);
+        let outcome = compared.await.unwrap();
+        assert_eq!(outcome.again.len(), usize::from(is_sent), "{last:?}");
+        let job = scene.job("a.csv");
+        assert_eq!(job.state, State::Queued);
+        assert_eq!(job.attempts, u32::from(!is_sent));
     }
 }

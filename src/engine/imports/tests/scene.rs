@@ -149,6 +149,11 @@ impl Scene {
 
     // ---- what happens
 
+    /// The drop folder is not there.
+    pub fn unmount(&self) {
+        std::fs::remove_dir(self.folder.path().join("drop")).unwrap();
+    }
+
     /// As at a start that a person asked for.
     pub async fn start_again(&self) {
         let watch = Configured {
