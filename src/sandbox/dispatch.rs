@@ -132,6 +132,11 @@ async fn faulty(room: &Arc<Room>, route: Route, call: Call, mut visit: Visit) ->
             visit.inflow.line().gone().await;
             response
         }
+        Some(Action::ReplyLate(seconds)) => {
+            let pause = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+            tokio::time::sleep(pause).await;
+            response
+        }
         _ => response,
     }
 }

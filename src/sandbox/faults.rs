@@ -145,6 +145,8 @@ pub enum Action {
     CutBeforeReply,
     /// Does everything, then never answers.
     NeverReply,
+    /// Does everything, and answers so many seconds later: with what was right then.
+    ReplyLate(f64),
     /// Stops reading the body; then goes on as if nothing had been.
     Stall {
         /// After so many body bytes; 0: before anything.
@@ -258,6 +260,7 @@ mod tests {
             (r#"{"cut_after":1000}"#, Action::CutAfter(1000)),
             (r#""cut_before_reply""#, Action::CutBeforeReply),
             (r#""never_reply""#, Action::NeverReply),
+            (r#"{"reply_late":0.5}"#, Action::ReplyLate(0.5)),
             (
                 r#"{"stall":{"after":10,"seconds":0.5}}"#,
                 Action::Stall {

@@ -186,3 +186,27 @@ fn what_comes_while_a_table_is_listed_again_is_not_sent_twice() {
     assert_eq!(lab.report().requests(Call::List), listings + 1);
     lab.expect(wanted);
 }
+
+#[test]
+fn what_was_registered_while_a_table_was_listed_is_not_taken_for_missing() {
+    let plan = Plan {
+        watch: "after_upload = \"delete\"",
+        ..Plan::default()
+    };
+    let lab = Lab::with(&plan);
+    let mut wanted = vec![lab.drop_file("a", 5_000, 1)];
+    let daemon = lab.start(&["run"]);
+    wait_until("the first is done", || lab.total("done") == 1);
+    lab.script(vec![Fault::new(Call::List, Action::ReplyLate(5.0))]);
+    lab.drop_file("a", 5_000, 1);
+    wait_until("the table is asked again", || {
+        lab.report().faults_pending.is_empty()
+    });
+    wanted.push(lab.drop_file("late", 5_000, 2));
+    wait_until("it is there, and deleted here", || lab.total("done") == 2);
+    lab.drop_file("late", 5_000, 2);
+    wait_until("all are done", || lab.total("done") == 4);
+    assert_eq!(daemon.terminate().code, Some(0));
+    assert_eq!(lab.report().requests(Call::Put), 2);
+    lab.expect(wanted);
+}

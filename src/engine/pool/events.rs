@@ -60,7 +60,11 @@ impl Pool {
             }
             Event::Compared(outcome) => {
                 self.under_way.comparing = false;
-                self.stock.queued.extend(outcome?.again);
+                let outcome = outcome?;
+                self.stock.queued.extend(outcome.again);
+                if let Some(until) = outcome.until {
+                    self.wake_at(until);
+                }
                 Ok(())
             }
             Event::Polled(table, outcome) => {
@@ -95,12 +99,18 @@ impl Pool {
     }
 
     async fn on_listed(&mut self, table: String, heard: Heard) -> Recorded<()> {
-        let is_listed = matches!(heard, Heard::Whole(_));
         match heard {
-            Heard::Whole(mut jobs) | Heard::Refused(mut jobs) => {
+            Heard::Whole(jobs) => {
+                let meanwhile = self.tables.met(table);
+                self.on_call(None, true, None).await?;
+                self.sort_listed(jobs, true).await?;
+                // what was registered while the table was listed may be missing there: they may need a listing of their own
+                self.sort_new(meanwhile).await
+            }
+            Heard::Refused(mut jobs) => {
                 jobs.extend(self.tables.met(table));
                 self.on_call(None, true, None).await?;
-                self.sort_listed(jobs, is_listed).await
+                self.sort_listed(jobs, false).await
             }
             Heard::Later(jobs, trouble) => {
                 for job in jobs {

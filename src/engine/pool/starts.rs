@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// Puts each new job where it goes on, by what is known of its name in its table.
-    async fn sort_new(&mut self, jobs: Vec<Job>) -> Recorded<()> {
+    pub(super) async fn sort_new(&mut self, jobs: Vec<Job>) -> Recorded<()> {
         if jobs.is_empty() {
             return Ok(());
         }
