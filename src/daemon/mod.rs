@@ -151,9 +151,11 @@ async fn serve(
     // without a token the journal is left alone
     accounts::all(config, env)?;
     let journal = Journal::open(&config.journal.path)?;
-    let config = &at_home(config, &journal).await?;
+    let home = journal.home().await?;
+    let home = home.unwrap_or_else(|| config.redivis.endpoint.to_string());
+    let config = &at_home(config, &home);
     let accounts = accounts::all(config, env)?;
-    begin(config, host, &journal).await?;
+    begin(config, home, host, &journal).await?;
     if once {
         journal.wait_for_nothing().await?;
     }
@@ -242,9 +244,8 @@ fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError
 // ---- starting
 
 /// The configuration as the journal calls its tables.
-async fn at_home(config: &Config, journal: &Journal) -> Result<Config, JournalError> {
+fn at_home(config: &Config, home: &str) -> Config {
     let configured = config.redivis.endpoint.as_str();
-    let home = journal.home(configured).await?;
     if home != configured {
         tracing::info!(
             home,
@@ -252,10 +253,15 @@ async fn at_home(config: &Config, journal: &Journal) -> Result<Config, JournalEr
             "the journal is at home at another endpoint than that of [redivis]: what is done at its home does not count at this one"
         );
     }
-    Ok(config.at_home(&home))
+    config.at_home(home)
 }
 
-async fn begin(config: &Config, host: &OsStr, journal: &Journal) -> Result<(), JournalError> {
+async fn begin(
+    config: &Config,
+    home: String,
+    host: &OsStr,
+    journal: &Journal,
+) -> Result<(), JournalError> {
     let endpoint = |account: &str| {
         let mut all = std::iter::once(&config.redivis).chain(&config.accounts);
         let found = all.find(|settings| settings.name == account);
@@ -272,7 +278,7 @@ async fn begin(config: &Config, host: &OsStr, journal: &Journal) -> Result<(), J
     });
     let version = env!("CARGO_PKG_VERSION");
     journal
-        .begin(version, watches.collect(), file_clock())
+        .begin_at(home, version, watches.collect(), file_clock())
         .await
 }
 

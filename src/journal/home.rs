@@ -1,7 +1,7 @@
 //! The journal's home, and what was done at endpoints that a watch goes to no more.
 //!
-//! The home is the endpoint whose tables are called by their reference alone. It is written once, before the first start
-//! notes anything, and stays whatever is configured later: a name in the journal means the same table for ever.
+//! The home is the endpoint whose tables are called by their reference alone. It is written once, with all that the first
+//! start notes, and stays whatever is configured later: a name in the journal means the same table for ever.
 //!
 //! What is in a table is known by its receipt, and that counts where the table is. So a watch that goes to another
 //! endpoint begins anew there with all its files, and has nothing to do when it comes back.
@@ -18,18 +18,18 @@ use crate::job::address;
 const READ: &str = "SELECT endpoint FROM home";
 
 impl Journal {
-    /// The endpoint whose tables are called by their reference alone: this one, if none was before.
-    pub async fn home(&self, endpoint: &str) -> Result<String, JournalError> {
-        let endpoint = endpoint.to_owned();
-        self.write(move |connection| {
-            let mut settle = connection.prepare_cached(
-                "INSERT INTO home (one, endpoint) VALUES (1, ?1) ON CONFLICT DO NOTHING",
-            )?;
-            settle.execute([&endpoint])?;
-            connection.query_row(READ, [], |row| row.get(0))
-        })
-        .await
+    /// The endpoint whose tables are called by their reference alone; `None` before the first start.
+    pub async fn home(&self) -> Result<Option<String>, JournalError> {
+        self.write(|connection| connection.query_row(READ, [], |row| row.get(0)).optional())
+            .await
     }
+}
+
+/// The first start says where the journal is at home.
+pub(super) fn settle(connection: &Connection, endpoint: &str) -> rusqlite::Result<()> {
+    let mut settle = connection
+        .prepare_cached("INSERT INTO home (one, endpoint) VALUES (1, ?1) ON CONFLICT DO NOTHING")?;
+    settle.execute([endpoint]).map(drop)
 }
 
 impl Reader {

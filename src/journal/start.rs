@@ -44,8 +44,11 @@ impl Journal {
     ///
     /// A start that follows a crash is nobody's word: what brings the daemon down stays parked, or is
     /// taken up apart from all else.
-    pub async fn begin(
+    ///
+    /// The first start says where the journal is at home, and the tables of all watches are called accordingly.
+    pub async fn begin_at(
         &self,
+        home: String,
         version: &'static str,
         watches: Vec<Configured>,
         now: Timestamp,
@@ -53,6 +56,7 @@ impl Journal {
         let orderly = !self.follows_a_crash;
         let left = self.write(move |connection| {
             crash_point::writing(Write::BEGIN);
+            home::settle(connection, &home)?;
             connection.execute("DELETE FROM daemon", [])?;
             connection.execute(
                 "INSERT INTO daemon (one, pid, version, since) VALUES (1, :pid, :version, :since)",
@@ -89,6 +93,18 @@ impl Journal {
             );
         }
         Ok(())
+    }
+
+    /// A start at the same home as ever.
+    #[cfg(test)]
+    pub(crate) async fn begin(
+        &self,
+        version: &'static str,
+        watches: Vec<Configured>,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let home = "https://redivis.com/api/v1".to_owned();
+        self.begin_at(home, version, watches, now).await
     }
 
     /// Lets nothing wait: what failed before is tried now, and counts as never tried. For a run that
