@@ -1,7 +1,8 @@
 -- What Redivis has taken in to import of each job, until it is proven to be in its table. A job that is set apart keeps
--- neither the address nor the md5; here they stay, so that the same content is not sent once more.
+-- neither the address nor the md5; here they stay, so that the same content is not sent once more: also when the job
+-- has gone to another table since, or is no more.
 CREATE TABLE imports (
-    job         INTEGER PRIMARY KEY REFERENCES jobs (id),
+    job         INTEGER NOT NULL,
     table_ref   TEXT    NOT NULL,
     remote_name TEXT    NOT NULL,
     -- the address that Redivis gave it
@@ -15,8 +16,9 @@ CREATE TABLE imports (
     since_boot  TEXT,
     since_awake INTEGER,
     CHECK ((since_boot IS NULL) = (since_awake IS NULL)),
-    CHECK (since_boot IS NULL OR since IS NOT NULL)
-) STRICT;
+    CHECK (since_boot IS NULL OR since IS NOT NULL),
+    PRIMARY KEY (job, table_ref)
+) STRICT, WITHOUT ROWID;
 
 -- what was taken in under a name, asked for each new job
 CREATE INDEX imports_by_name ON imports (table_ref, remote_name);

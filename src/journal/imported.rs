@@ -1,8 +1,9 @@
 //! What Redivis has taken in to import, from then until it is proven to be in its table.
 //!
 //! It is written with the move that says so, and goes with the one that proves it. Of what is set apart, because nothing
-//! proves what came of it, it stays as long as its job: the rows may be in the table, and the same content must not
-//! be sent once more because its file was touched. Of what failed it stays too, so that the upload that is left behind is known.
+//! proves what came of it, it stays as long as its job goes to that table, and for good when the job goes elsewhere: the rows
+//! may be in the table, and the same content must not be sent there once more because its file was touched, or its watch
+//! comes back. Of what failed it stays too, so that the upload that is left behind is known.
 
 use std::collections::HashMap;
 
@@ -22,16 +23,18 @@ const INHERIT: &str = "INSERT OR REPLACE INTO imports (job, table_ref, remote_na
      FROM jobs JOIN imports ON imports.table_ref = jobs.table_ref AND imports.remote_name = jobs.remote_name \
      WHERE jobs.id = ?1 AND failed = 0 ORDER BY imports.job DESC LIMIT 1";
 
-const FAIL: &str = "UPDATE imports SET failed = 1 WHERE job = ?1";
+const FAIL: &str = "UPDATE imports SET failed = 1 WHERE job = ?1 \
+     AND table_ref = (SELECT table_ref FROM jobs WHERE id = ?1)";
 
-const FORGET: &str = "DELETE FROM imports WHERE job = ?1";
+const FORGET: &str = "DELETE FROM imports WHERE job = ?1 \
+     AND table_ref = (SELECT table_ref FROM jobs WHERE id = ?1)";
 
 /// Those of a table that were never asked about are asked about now.
 const BEGIN: &str = "UPDATE imports SET since = ?2, since_boot = ?3, since_awake = ?4 WHERE since IS NULL \
-     AND job IN (SELECT id FROM jobs WHERE table_ref = ?1 AND state = 'importing')";
+     AND table_ref = ?1 AND job IN (SELECT id FROM jobs WHERE table_ref = ?1 AND state = 'importing')";
 
 const SINCE: &str = "SELECT job, since, since_boot, since_awake FROM jobs JOIN imports ON imports.job = jobs.id \
-     WHERE jobs.table_ref = ?1 AND jobs.state = 'importing' AND since IS NOT NULL";
+     AND imports.table_ref = jobs.table_ref WHERE jobs.table_ref = ?1 AND jobs.state = 'importing' AND since IS NOT NULL";
 
 impl Journal {
     /// Since when the imports of a table are asked about. Those that never were are from now on.
@@ -89,7 +92,9 @@ pub(super) fn follow(connection: &Connection, job: &Job, from: StateName) -> rus
             ParkReason::NoRows | ParkReason::RemoteDiffers => FORGET,
             _ => return Ok(()),
         },
-        (StateName::Importing, State::Registered(..) | State::Done(..)) => FORGET,
+        (StateName::Registered, _) => return Ok(()),
+        // by whatever way: the receipt tells more
+        (_, State::Registered(..) | State::Done(..)) => FORGET,
         _ => return Ok(()),
     };
     connection

@@ -6,8 +6,8 @@
 //! there too. So no such job goes without a receipt, whatever lies in the folder; and nobody need look there, where a
 //! share that is not mounted looks as if everything were gone. Of a version that was given up, missing or superseded,
 //! nothing is remembered but that: seen again, it is taken for new, as it would be with its job. (What Redivis
-//! took in of it, if nothing proves that, has gone over to a newer version with its content, and waits with that.) What waits
-//! for a person is not touched.
+//! took in of it, if nothing proves that, has gone over to a newer version with its content, and waits with that; or it is
+//! in another table than the job's by now, and stays by itself.) What waits for a person is not touched.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -37,7 +37,10 @@ fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
     let mut ended = connection.prepare_cached(ENDED)?;
     let ended = ended.query_map(params![millis(before), AT_ONCE], |row| row.get(0))?;
     let ended: Vec<i64> = ended.collect::<rusqlite::Result<_>>()?;
-    let mut imports = connection.prepare_cached("DELETE FROM imports WHERE job = ?1")?;
+    let mut imports = connection.prepare_cached(
+        "DELETE FROM imports WHERE job = ?1 \
+         AND (failed OR table_ref = (SELECT table_ref FROM jobs WHERE id = ?1))",
+    )?;
     let mut history = connection.prepare_cached("DELETE FROM history WHERE job = ?1")?;
     let mut jobs = connection.prepare_cached("DELETE FROM jobs WHERE id = ?1")?;
     for id in &ended {

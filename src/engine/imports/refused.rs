@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::begin::take_in;
 use super::look_up::{may_be, ours};
 use super::policy::refuse;
-use crate::engine::batch::{Outcome, Trouble};
+use crate::engine::batch::{self, Outcome, Trouble};
 use crate::engine::conflicts;
 use crate::engine::{Recorded, Shared};
 use crate::job::Job;
@@ -41,7 +41,12 @@ pub(super) async fn settle(
         Some(other) if !is_open => {
             let size = other.size.map(|size| format!(", {size} bytes"));
             let what = format!("{:?}{}", other.name, size.unwrap_or_default());
-            refuse(shared, job, &what).await
+            // what is certainly not there waits for a person like any other, and goes where its watch goes by then
+            let withdrawn = batch::advance(shared, vec![job], |_, state| state.withdraw());
+            for job in withdrawn.await? {
+                refuse(shared, job, &what).await?;
+            }
+            Ok(())
         }
         // the list may lag behind
         _ => later(shared, job, &error.to_string(), outcome).await,

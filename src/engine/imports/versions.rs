@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::same::{Content, content};
 use crate::engine::Shared;
-use crate::job::{Job, Md5, RemoteId, address};
+use crate::job::{Job, JobId, Md5, RemoteId, address};
 use crate::redivis::{ApiError, Upload};
 
 /// The uploads that are wanted in the table that was named, and in the one that it became if it was released.
@@ -53,8 +53,9 @@ async fn and_released(
 /// What is listed of some jobs.
 pub(super) struct Listed {
     by_uri: HashMap<RemoteId, Upload>,
-    /// None: the reference means one version, and what has another address is another upload.
-    by_sum: Option<HashMap<Md5, Vec<Upload>>>,
+    by_sum: HashMap<Md5, Vec<Upload>>,
+    /// Jobs whose upload may have another address by now. For others, what has another address is another upload.
+    may_have_moved: HashSet<JobId>,
 }
 
 impl Listed {
@@ -70,7 +71,7 @@ impl Listed {
             .collect();
         let Some(current) = address::released(table) else {
             let listed = super::list(shared, table, |upload| uris.contains(&upload.uri));
-            return Ok(Self::new(listed.await?, false));
+            return Ok(Self::new(listed.await?, HashSet::new()));
         };
         let sums: HashSet<_> = jobs.iter().filter_map(|job| job.state.md5()).collect();
         let is_wanted = |upload: &Upload| {
@@ -78,37 +79,39 @@ impl Listed {
         };
         let listed = match super::list(shared, table, is_wanted).await {
             refused @ Err(ApiError::Refused { .. }) => {
-                return Ok(Self::new(
-                    and_released(shared, refused, &current, is_wanted).await?,
-                    true,
-                ));
+                let listed = and_released(shared, refused, &current, is_wanted).await?;
+                return Ok(Self::new(listed, jobs.iter().map(|job| job.id).collect()));
             }
             listed => listed?,
         };
         let now = Instant::now();
         let there: HashSet<_> = listed.iter().map(|upload| &upload.uri).collect();
         let is_there = |job: &&Job| job.state.remote_id().is_some_and(|uri| there.contains(uri));
-        let mut absent = jobs.iter().filter(|job| !is_there(job));
-        let listed = if absent.any(|job| shared.unlisted.is_late(job.id, now)) {
-            and_released(shared, Ok(listed), &current, is_wanted).await?
-        } else {
-            listed
-        };
-        Ok(Self::new(listed, true))
+        let absent = jobs.iter().filter(|job| !is_there(job)).map(|job| job.id);
+        let late: HashSet<_> = absent
+            .filter(|job| shared.unlisted.is_late(*job, now))
+            .collect();
+        if late.is_empty() {
+            return Ok(Self::new(listed, late));
+        }
+        let listed = and_released(shared, Ok(listed), &current, is_wanted).await?;
+        Ok(Self::new(listed, late))
     }
 
-    fn new(listed: Vec<Upload>, may_have_moved: bool) -> Self {
+    fn new(listed: Vec<Upload>, may_have_moved: HashSet<JobId>) -> Self {
         let mut by_sum: HashMap<Md5, Vec<Upload>> = HashMap::new();
         let mut by_uri = HashMap::new();
         for upload in listed {
-            if let Some(md5) = upload.md5.filter(|_| may_have_moved) {
+            // of two that have failed nobody knows which was ours
+            if let Some(md5) = upload.md5.filter(|_| upload.lives()) {
                 by_sum.entry(md5).or_default().push(upload.clone());
             }
             by_uri.insert(upload.uri.clone(), upload);
         }
         Self {
             by_uri,
-            by_sum: may_have_moved.then_some(by_sum),
+            by_sum,
+            may_have_moved,
         }
     }
 
@@ -116,7 +119,8 @@ impl Listed {
     pub fn of_job(&self, job: &Job) -> Option<&Upload> {
         let by_uri = job.state.remote_id().and_then(|uri| self.by_uri.get(uri));
         by_uri.or_else(|| {
-            let alike = self.by_sum.as_ref()?.get(&job.state.md5()?)?;
+            self.may_have_moved.get(&job.id)?;
+            let alike = self.by_sum.get(&job.state.md5()?)?;
             let mut alike = alike
                 .iter()
                 .filter(|upload| upload.goes_by(&job.remote_name));
@@ -156,10 +160,26 @@ mod tests {
             ("/v", "a.csv", Some(2), false, false),
             ("/v", "a.csv", None, false, false),
         ] {
-            for (may_have_moved, want) in [(false, by_address), (true, by_content)] {
-                let listed = Listed::new(vec![upload(uri, name, md5)], may_have_moved);
-                let found = listed.of_job(&job).is_some();
-                assert_eq!(found, want, "{uri} {name} {md5:?} {may_have_moved}");
+            for (moved, want) in [(None, by_address), (Some(job.id), by_content)] {
+                let found = |import| {
+                    let upload = Upload {
+                        import,
+                        ..upload(uri, name, md5)
+                    };
+                    let listed = Listed::new(vec![upload], moved.into_iter().collect());
+                    listed.of_job(&job).is_some()
+                };
+                assert_eq!(
+                    found(Import::UnderWay),
+                    want,
+                    "{uri} {name} {md5:?} {moved:?}"
+                );
+                // one that failed before may be left there
+                assert_eq!(
+                    found(Import::Failed("why".into())),
+                    by_address,
+                    "{uri} {name}"
+                );
             }
         }
     }

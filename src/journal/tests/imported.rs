@@ -2,7 +2,7 @@
 
 use super::imports::{import, import_first};
 use super::*;
-use crate::job::JobId;
+use crate::job::{JobId, Sums, address};
 
 fn park(bench: &Bench, job: &Job, reason: ParkReason) {
     let from = job.state.name();
@@ -108,6 +108,63 @@ fn what_is_proven_has_a_receipt_and_needs_no_other_memory() {
         let (_, last) = next_version(&bench, 2);
         assert_eq!(last, Some(Last::InTable(before())));
     }
+}
+
+fn prove(bench: &Bench, job: Job) {
+    let from = job.state.name();
+    let sums = Sums {
+        crc32c: 1,
+        md5: Some(Md5([7; 16])),
+    };
+    let state = State::Done(RemoteId::new("/u"), sums);
+    let proven = Job { state, ..job };
+    assert!(record(&bench.journal(), from, proven, Hold::Keep).unwrap());
+}
+
+/// Its rows may be in the first table, whatever came of it in the other.
+#[test]
+fn what_nothing_proves_is_remembered_where_it_is_when_the_watch_goes_and_comes_back() {
+    let mut bench = Bench::new();
+    let there = address::at("https://eu.example/api/v1", "lab.data.raw");
+    let begin = |bench: &Bench, table: &str| {
+        let watches = vec![configured("/w", table)];
+        block(bench.journal().begin("1", watches, now())).unwrap();
+    };
+    begin(&bench, "lab.data.raw");
+    bench.enqueue(&[("a", 1)]);
+    park(&bench, &import_first(&bench), ParkReason::NotProven);
+    bench.reopen();
+    begin(&bench, &there);
+    let job = claim(&bench.journal(), Queue::Queued).remove(0);
+    assert_eq!(job.table, there);
+    let importing = import(&bench, job, "/u/b");
+    assert_eq!(rows(&bench), 2);
+    prove(&bench, importing);
+    assert_eq!(rows(&bench), 1);
+    bench.reopen();
+    begin(&bench, "lab.data.raw");
+    assert!(
+        bench.jobs().is_empty(),
+        "its receipt is for the other table"
+    );
+    let (_, last) = next_version(&bench, 1);
+    assert_eq!(last, Some(Last::Unproven(before())));
+}
+
+/// The rows were put right by hand, or the file is registered as a file.
+#[test]
+fn what_is_proven_another_way_needs_no_memory_of_an_import_and_may_leave() {
+    let mut bench = Bench::new();
+    let watches = |table: &str| vec![configured("/w", table)];
+    bench.enqueue(&[("a", 1)]);
+    park(&bench, &import_first(&bench), ParkReason::ImportFailed);
+    block(bench.journal().begin("1", watches("lab.data.raw"), now())).unwrap();
+    prove(&bench, claim(&bench.journal(), Queue::Queued).remove(0));
+    assert_eq!(rows(&bench), 0);
+    let there = address::at("https://eu.example/api/v1", "lab.data.raw");
+    bench.reopen();
+    block(bench.journal().begin("1", watches(&there), now())).unwrap();
+    assert!(bench.jobs().is_empty());
 }
 
 /// A start that is orderly tries an import again that failed, and what it is taken in as then counts.
