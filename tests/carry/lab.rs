@@ -422,12 +422,3 @@ pub fn write_noise(path: &Path, size: usize, seed: u64) {
         number += 1;
     }
 }
-
-/// Drops a file, whole from its first moment on.
-pub fn drop_text(lab: &Lab, name: &str, text: &str) -> Holding {
-    let aside = lab.elsewhere("aside");
-    fs::write(&aside, text).unwrap();
-    fs::create_dir_all(lab.path(name).parent().unwrap()).unwrap();
-    fs::rename(aside, lab.path(name)).unwrap();
-    holding(name, &lab.path(name))
-}

@@ -35,5 +35,6 @@ mod sets;
 mod slow;
 mod tables;
 mod tabular;
+mod text;
 mod unproven;
 mod versions;

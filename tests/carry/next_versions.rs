@@ -4,9 +4,10 @@ use redivis_drop::crash_point::{ARMED_BY, Point};
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use rusqlite::Connection;
 
-use crate::lab::{Lab, MIB, Plan, TABLE, drop_text};
+use crate::lab::{Lab, MIB, Plan, TABLE};
 use crate::microscope::{OTHER_TABLE, drop_image, watch_another};
 use crate::process::{each, wait_for, wait_until};
+use crate::text::{ROWS, drop_text};
 
 /// In the same dataset.
 const SISTER: &str = "my_lab.sequencing:next.raw_images";
@@ -313,10 +314,7 @@ fn a_next_version_that_somebody_removed_is_not_made_again() {
 #[test]
 fn an_import_goes_on_in_the_version_that_was_released_meanwhile() {
     for next in [false, true] {
-        let lab = Lab::with(&Plan {
-            watch: "kind = \"tabular\"",
-            ..MAKES
-        });
+        let lab = Lab::with(&ROWS);
         let none = || Answer::status(200).body(r#"{"results": []}"#);
         lab.script(vec![Fault::new(Call::List, Action::Answer(none()))]);
         let wanted = drop_text(&lab, "a.csv", "a\n1\n");
@@ -340,10 +338,7 @@ fn an_import_goes_on_in_the_version_that_was_released_meanwhile() {
 #[test]
 fn an_upload_whose_answer_is_lost_is_found_in_the_version_that_was_released_meanwhile() {
     for next in [false, true] {
-        let lab = Lab::with(&Plan {
-            watch: "kind = \"tabular\"",
-            ..MAKES
-        });
+        let lab = Lab::with(&ROWS);
         let wanted = drop_text(&lab, "a.csv", "a\n1\n");
         let mut command = lab.command(&["run", "--once"]);
         command.env(ARMED_BY, format!("{}:1", Point::UploadsAnswered.name()));

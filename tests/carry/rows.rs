@@ -5,16 +5,9 @@ use std::fs;
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use serde_json::Value;
 
-use crate::lab::{Lab, Plan, drop_text, holding};
+use crate::lab::{Lab, Plan, holding};
 use crate::process::wait_until;
-
-const ROWS: Plan = Plan {
-    transfer: "",
-    watch: "kind = \"tabular\"",
-    speed: None,
-    lenient: false,
-    rate_limit: None,
-};
+use crate::text::{ROWS, drop_text};
 
 /// `receipts`, with its exit code.
 fn receipts(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String) {

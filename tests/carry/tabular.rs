@@ -6,16 +6,9 @@ use std::time::Duration;
 use redivis_drop::sandbox::{Action, Answer, Call, Fault, RateLimit};
 use serde_json::Value;
 
-use crate::lab::{Lab, Plan, drop_text};
+use crate::lab::{Lab, Plan};
 use crate::process::wait_until;
-
-const ROWS: Plan = Plan {
-    transfer: "",
-    watch: "kind = \"tabular\"",
-    speed: None,
-    lenient: false,
-    rate_limit: None,
-};
+use crate::text::{ROWS, drop_text};
 
 fn lab() -> Lab {
     Lab::with(&ROWS)

@@ -6,22 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 use serde_json::Value;
 
-use crate::lab::{Lab, Plan, holding};
-
-const ROWS: Plan = Plan {
-    transfer: "",
-    watch: "kind = \"tabular\"",
-    speed: None,
-    lenient: false,
-    rate_limit: None,
-};
-
-/// Drops a file, whole from its first moment on.
-fn drop_text(lab: &Lab, name: &str, text: &str) {
-    let aside = lab.elsewhere("aside");
-    fs::write(&aside, text).unwrap();
-    fs::rename(aside, lab.path(name)).unwrap();
-}
+use crate::lab::{Lab, holding};
+use crate::text::{ROWS, drop_text};
 
 /// Another version with the same content.
 fn touch(lab: &Lab, name: &str, mode: u32) {
