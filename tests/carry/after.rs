@@ -8,6 +8,7 @@
 mod disks;
 #[cfg(debug_assertions)]
 mod kills;
+mod power;
 
 use std::collections::BTreeSet;
 use std::fs;

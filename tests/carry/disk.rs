@@ -11,6 +11,7 @@ use redivis_drop::sandbox::Call;
 use crate::lab::{Holding, KIB, Lab, PROGRAM, Plan};
 use crate::namespace::{in_a_namespace, mount};
 use crate::process::{Running, wait_for, wait_until};
+use crate::strace::{can_trace, run_once};
 
 // ---- full
 
@@ -175,44 +176,6 @@ fn a_daemon_on_a_full_disk_stops_within_seconds_and_can_be_killed() {
 
 // ---- failing
 
-/// `run --once` in which the `nth` sync of each thread fails, and all others work. (How the sync of a folder
-/// went, in which it has made a file, SQLite does not ask.)
-fn run_with_a_failing_sync(lab: &Lab, nth: u32) -> crate::process::Ended {
-    let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
-    let inner = lab.command(&["run", "--once"]);
-    let mut command = Command::new("strace");
-    command
-        .args(["-f", "-y", "-qq", "-o"])
-        .arg(lab.elsewhere("trace"))
-        .args([
-            "-e",
-            "trace=fsync,fdatasync",
-            "-e",
-            "signal=none",
-            "-e",
-            &inject,
-        ])
-        .arg(PROGRAM)
-        .args(inner.get_args())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .current_dir(inner.get_current_dir().unwrap());
-    Running::start(command, &lab.elsewhere("log-strace.txt")).wait()
-}
-
-fn can_trace() -> bool {
-    let probe = Command::new("strace")
-        .args(["-qq", "-o", "/dev/null", "true"])
-        .output();
-    match probe {
-        Ok(output) if output.status.success() => true,
-        other => {
-            eprintln!("skipped: strace: {other:?}");
-            false
-        }
-    }
-}
-
 #[test]
 fn a_sync_that_fails_once_ends_the_daemon_and_the_next_one_reads_the_journal_again() {
     if !can_trace() {
@@ -222,8 +185,9 @@ fn a_sync_that_fails_once_ends_the_daemon_and_the_next_one_reads_the_journal_aga
     loop {
         let lab = Lab::new();
         let wanted = drop_files(&lab, 0..20);
-        let ended = run_with_a_failing_sync(&lab, nth);
-        let trace = fs::read_to_string(lab.elsewhere("trace")).unwrap();
+        // of each thread; all others work
+        let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
+        let (ended, trace) = run_once(&lab, &["trace=fsync,fdatasync", &inject]);
         if !trace.contains("INJECTED") {
             // so many syncs there are not
             assert_eq!(ended.code, Some(0), "{}", ended.said);
@@ -232,7 +196,8 @@ fn a_sync_that_fails_once_ends_the_daemon_and_the_next_one_reads_the_journal_aga
         let after = trace.rsplit("INJECTED").next().unwrap_or_default();
         let of_a_file = |line: &&str| line.contains("INJECTED") && line.contains("journal.db");
         if ended.code == Some(0) {
-            // of the folder alone; or in the last act, at which nothing can be lost any more
+            // of the folder alone (how the sync of one went in which it has made a file, SQLite does not ask), or in the
+            // last act, at which nothing can be lost any more
             let is_last = ended.said.contains("the next start does it");
             let files = trace.lines().filter(of_a_file).count();
             assert!(is_last || files == 0, "sync {nth}: {trace} {}", ended.said);

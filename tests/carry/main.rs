@@ -33,6 +33,7 @@ mod reports;
 mod rows;
 mod sets;
 mod slow;
+mod strace;
 mod tables;
 mod tabular;
 mod text;

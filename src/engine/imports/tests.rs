@@ -241,6 +241,10 @@ async fn a_name_that_redivis_says_is_taken_goes_by_the_policy_unless_it_is_ours(
         if got.is_ok() {
             let why = scene.why("a.csv");
             assert!(why.contains("the local file was kept"), "{why}");
+            // it is certainly not there, so a start looks up nothing, and it goes where its watch goes by then
+            scene.start_again().await;
+            let state = scene.job("a.csv").state.name();
+            assert_eq!(state, StateName::Queued, "{policy}: {listed:?}");
         }
     }
 }

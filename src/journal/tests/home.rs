@@ -1,5 +1,6 @@
 //! The journal's home, and watches that go to another endpoint and come back.
 
+use super::heard::said;
 use super::*;
 use crate::job::{AfterIntent, Deed, address};
 
@@ -78,8 +79,10 @@ fn what_is_done_counts_at_its_own_endpoint_and_again_when_its_watch_comes_back()
     }
     let all = ["a", "b", "c", "d", "open"];
     assert_eq!(unknown(&bench, &all), [""; 0]);
-    for _ in 0..2 {
-        start(&bench, &there);
+    for left in ["files=4", ""] {
+        let text = said(|| start(&bench, &there));
+        assert_eq!(text.contains("its receipts stay"), !left.is_empty());
+        assert!(text.contains(left), "{text}");
         assert_eq!(
             standing(&bench),
             [("open".to_owned(), "queued", there.clone())]
