@@ -31,7 +31,8 @@ fn each_line_says_which_start_of_the_daemon_wrote_it() {
         "redivis-drop 1.1.0, process ",
     ];
     assert_eq!(lines.len(), starts.len());
-    for (line, start) in lines.into_iter().flatten().zip(starts) {
+    for (line, start) in lines.into_iter().zip(starts) {
+        let line = line.unwrap();
         assert!(line.starts_with(start), "{line}");
         assert!(
             line.contains(" of user ") && line.contains(" on "),

@@ -134,6 +134,24 @@ fn what_is_done_counts_at_its_own_endpoint_and_again_when_its_watch_comes_back()
         ("d", false),
     ];
     assert_eq!(receipts, names.map(|(name, here)| (name.to_owned(), here)));
+    for (table, is_whole, count) in [
+        (HERE, false, 5),
+        (HERE, true, 4),
+        (&there, false, 1),
+        (&there, true, 1),
+    ] {
+        let table = Some(table.to_owned());
+        let filter = ReceiptFilter {
+            table,
+            is_whole,
+            ..ReceiptFilter::default()
+        };
+        assert_eq!(
+            receipts::receipts(&bench, &filter).len(),
+            count,
+            "{filter:?}"
+        );
+    }
     let proofs = |name: &str, table: &str| reader.proofs(&watch(), Path::new(name), table);
     assert_eq!(proofs("a", HERE).unwrap().len(), 1);
     assert_eq!(proofs("a", &there).unwrap(), []);

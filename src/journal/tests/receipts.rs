@@ -39,7 +39,7 @@ pub(super) fn carry_path(bench: &Bench, path: &str) {
     carry_these(bench, bench.jobs().into_iter().find(at));
 }
 
-fn receipts(bench: &Bench, filter: &ReceiptFilter) -> Vec<Receipt> {
+pub(super) fn receipts(bench: &Bench, filter: &ReceiptFilter) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     let reader = Reader::open(&bench.path).unwrap();
     let each = |receipt| {
