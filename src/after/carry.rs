@@ -37,6 +37,13 @@ pub(super) fn carry(
     let target = open_target(to, &work.intent.root)?;
     let folder = make_folders(root, &target, work.parent())?;
     let name = work.name().to_owned();
+    if is_there_already(&from, &folder, &name, pinned)? {
+        return Err(format!(
+            "move_to, {}, is the drop folder itself, mounted a second time: nothing can be moved there; name another \
+             folder",
+            printable(to)
+        ));
+    }
     let moved = |name: &OsStr| {
         let path = to.join(work.parent()).join(name);
         format!("the file was moved to {}", printable(&path))
@@ -84,6 +91,28 @@ pub(super) fn carry(
         }
         Err(error) => Err(hand::failed("the file cannot be moved", error)),
     }
+}
+
+/// Whether what the new folder has under this name is the very file, with no second name: a folder may be mounted twice,
+/// which no path tells, and not always the number of the device. It would be taken for its own copy.
+fn is_there_already(
+    from: &Folder,
+    to: &Folder,
+    name: &OsStr,
+    pinned: &Pinned,
+) -> Result<bool, String> {
+    let look = || {
+        let identity = |folder: &Folder| folder.identity().map_err(OpenError::Io);
+        if identity(from)? == identity(to)? {
+            return Ok(true);
+        }
+        match to.stat(name) {
+            Ok((seen, links)) => Ok(links == 1 && seen.is_version(&pinned.seen)),
+            Err(OpenError::Gone | OpenError::NotAFile(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    look().map_err(|error: OpenError| hand::failed("move_to cannot be looked at", error))
 }
 
 /// Deletes the source of what lies in the new folder, whole and named: first that is made to survive a power cut.

@@ -9,7 +9,7 @@ use super::batch::{self, Outcome};
 use super::hash::Hasher;
 use super::patience::Concerns;
 use super::source::{self, Source, Unfit};
-use super::{Folder, Recorded, Shared, imports};
+use super::{Folder, Recorded, Shared, imports, retry};
 use crate::beneath::Root;
 use crate::config::{OnConflict, Verify};
 use crate::job::{Job, ParkReason, State, Sums};
@@ -46,12 +46,14 @@ pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Last)>) -> Reco
                     imports::set_apart_again(&shared, job, &before).await?;
                 }
             }
-            // by the time it is sent it may be there again, and so would be its rows
-            Err(Unfit::Later(why) | Unfit::Exhausted(why)) if !is_proven => {
-                let wait = shared.retry.max;
+            // that says nothing of what it has; and by the time it is sent it may be there again, and so would be its rows
+            Err(Unfit::Later(why) | Unfit::Exhausted(why)) => {
+                let wait = retry::delay(shared.retry, job.attempts + 1, shared.chance());
                 let back = batch::give_back(&shared, vec![job], &why, wait, Concerns::These);
                 outcome.given_back(back.await?);
             }
+            // whoever sends it finds out the same, and says so
+            Err(_) => outcome.again.push(job),
             _ if !is_proven => outcome.again.push(job),
             _ => policy(&shared, &folder, job, &before, &mut outcome).await?,
         }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::batch::{self, Outcome, Trouble};
 use super::patience::Concerns;
+use super::reconcile::is_this;
 use super::register::{adopt, is_ours};
 use super::{Recorded, Shared};
 use crate::job::{Job, ParkReason};
@@ -38,36 +39,89 @@ pub(super) async fn settle(
     if !may_be_ours(error) {
         return Ok(Next::Refused(jobs));
     }
-    let names: HashSet<&str> = jobs.iter().map(|job| &*job.remote_name).collect();
-    let wanted = |name: &str| names.contains(name);
-    batch::budget(shared).await;
-    match shared.client.list_files(&table, &wanted).await {
+    match list(shared, &table, &jobs).await {
         Ok(listed) => sort(shared, jobs, listed, error, outcome).await,
+        Err(error) => not_listed(shared, jobs, &error, outcome).await,
+    }
+}
+
+/// Before anything else is made of a refusal: jobs whose earlier registration may have arrived late are looked up in the
+/// table, once for all of them. Returns those that it does not have; none if it cannot be asked, and then they stay
+/// `registering`.
+pub(super) async fn look_first(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    outcome: &mut Outcome,
+) -> Recorded<Vec<Job>> {
+    let Some(table) = jobs.first().map(|job| job.table.clone()) else {
+        return Ok(jobs);
+    };
+    let listed = match list(shared, &table, &jobs).await {
+        Ok(listed) => listed,
         Err(error) => {
-            let why = format!("the table's listing could not be read: {error}");
-            outcome.trouble = Trouble::of(&error);
-            look_later(shared, jobs, &why, outcome).await
+            not_listed(shared, jobs, &error, outcome).await?;
+            return Ok(Vec::new());
+        }
+    };
+    let others = shared.journal.rows_of_others(&jobs).await?;
+    let (mut ours, mut rest) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let rows = listed.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
+        let mut rows = rows.iter().filter(|row| !others.contains(&row.id));
+        match rows.find(|row| is_this(&job, row)) {
+            Some(row) => ours.push((job, row.id.clone())),
+            None => rest.push(job),
         }
     }
+    adopt(shared, ours).await?;
+    Ok(rest)
+}
+
+/// What the table has under the names of these jobs.
+async fn list(
+    shared: &Shared,
+    table: &str,
+    jobs: &[Job],
+) -> Result<HashMap<String, Vec<RemoteFile>>, ApiError> {
+    let names: HashSet<&str> = jobs.iter().map(|job| &*job.remote_name).collect();
+    batch::budget(shared).await;
+    let wanted = |name: &str| names.contains(name);
+    let listed = shared.client.list_files(table, &wanted).await?;
+    let mut by_name: HashMap<String, Vec<RemoteFile>> = HashMap::new();
+    for file in listed {
+        by_name.entry(file.name.clone()).or_default().push(file);
+    }
+    Ok(by_name)
+}
+
+pub(super) async fn not_listed(
+    shared: &Shared,
+    jobs: Vec<Job>,
+    error: &ApiError,
+    outcome: &mut Outcome,
+) -> Recorded<Next> {
+    let why = format!("the table's listing could not be read: {error}");
+    outcome.trouble = Trouble::of(error);
+    look_later(shared, jobs, &why, outcome).await
 }
 
 async fn sort(
     shared: &Shared,
     jobs: Vec<Job>,
-    listed: Vec<RemoteFile>,
+    listed: HashMap<String, Vec<RemoteFile>>,
     error: &ApiError,
     outcome: &mut Outcome,
 ) -> Recorded<Next> {
-    let mut by_name: HashMap<String, Vec<RemoteFile>> = HashMap::new();
-    for file in listed {
-        by_name.entry(file.name.clone()).or_default().push(file);
-    }
+    let others = shared.journal.rows_of_others(&jobs).await?;
     let (mut ours, mut rest) = (Vec::new(), Vec::new());
     let before = jobs.len();
     for job in jobs {
-        let rows = by_name.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
-        let same =
-            |row: &&RemoteFile| job.state.md5().is_some() && is_ours(&job, row.size, row.md5);
+        let rows = listed.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
+        // where there can be no second one of a name, that of an earlier version is all that there can be
+        let may_be = |row: &RemoteFile| already_exists(error) || !others.contains(&row.id);
+        let same = |row: &&RemoteFile| {
+            may_be(row) && job.state.md5().is_some() && is_ours(&job, row.size, row.md5)
+        };
         match (rows.iter().find(same), rows.first()) {
             (Some(row), _) => ours.push((job, row.id.clone())),
             // "used" speaks of our own upload, whose row the listing does not show yet
@@ -146,6 +200,8 @@ pub(super) fn may_be_ours(error: &ApiError) -> bool {
             "already used",
             "already been used",
             "already regist",
+            "been regist",
+            "consumed",
         ],
     )
 }
@@ -186,6 +242,7 @@ mod tests {
         for (text, ours, gone) in [
             ("a file named x already exists", true, false),
             ("the tempUploadId t1 was already used", true, false),
+            ("temp upload t1 has already been registered", true, false),
             ("temp upload t1 has expired", false, true),
             ("Temporary upload not found", false, true),
             ("no temp upload has the id t1", false, true),

@@ -85,10 +85,12 @@ async fn sort(
     for file in listed {
         by_name.entry(file.name.clone()).or_default().push(file);
     }
+    let others = shared.journal.rows_of_others(&jobs).await?;
     let (mut found, mut absent, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for mut job in jobs {
         let rows = by_name.get(&job.remote_name).map_or(&[][..], Vec::as_slice);
-        let mut ours = rows.iter().filter(|file| is_this(&job, file));
+        let rows = rows.iter().filter(|file| !others.contains(&file.id));
+        let mut ours = rows.filter(|file| is_this(&job, file));
         match (ours.next(), ours.count()) {
             (Some(row), others) => {
                 if others > 0 {
@@ -131,7 +133,7 @@ pub(super) async fn not_listed(
 
 /// Whether the row is this job's. Without an md5 of our own, an older row of the same name and size
 /// may be an older version; only one that came after our request is taken.
-fn is_this(job: &Job, row: &RemoteFile) -> bool {
+pub(super) fn is_this(job: &Job, row: &RemoteFile) -> bool {
     let State::Registering(intent) = &job.state else {
         return false;
     };

@@ -35,6 +35,7 @@ pub(super) async fn register(
         return Ok(outcome);
     };
     let fresh = fresh(&jobs, shared.now());
+    let mut looked_up = HashSet::new();
     let mut batches = vec![jobs];
     while let Some(jobs) = batches.pop() {
         if outcome.trouble.is_some() || refusals.is_closed() {
@@ -53,9 +54,22 @@ pub(super) async fn register(
         match answer {
             Ok(listed) => {
                 refusals.taken();
-                outcome.given_back(settle(&shared, jobs, listed).await?);
+                settle(&shared, jobs, listed).await?;
             }
             Err(error @ ApiError::Refused { .. }) => {
+                let doubted = |job: &&Job| !fresh.contains(&job.id) && !looked_up.contains(&job.id);
+                let before = jobs.len();
+                let jobs = if jobs.iter().any(|job| doubted(&job)) && says_nothing(&error) {
+                    looked_up.extend(jobs.iter().map(|job| job.id));
+                    conflicts::look_first(&shared, jobs, &mut outcome).await?
+                } else {
+                    jobs
+                };
+                if jobs.len() < before {
+                    let jobs = withdraw(&shared, jobs).await?;
+                    batches.push(jobs.into_iter().map(Stored::recorded).collect());
+                    continue;
+                }
                 let jobs = match conflicts::settle(&shared, jobs, &error, &mut outcome).await? {
                     conflicts::Next::Refused(jobs) => withdraw(&shared, jobs).await?,
                     conflicts::Next::Again(jobs) => {
@@ -89,6 +103,12 @@ pub(super) async fn register(
     }
     refusals.conclude(&shared, &table, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Whether a refusal may be a word for "I have it already": an earlier request that got no answer may have arrived late,
+/// and used the temporary upload up.
+pub(super) fn says_nothing(error: &ApiError) -> bool {
+    !conflicts::may_be_ours(error) && !speaks_of_the_table(error)
 }
 
 /// A job whose bytes are stored and proven.
@@ -207,17 +227,13 @@ pub(super) async fn failed(
     Ok(())
 }
 
-/// Holds every answer against what was sent.
-async fn settle(
-    shared: &Shared,
-    jobs: Vec<Job>,
-    listed: Vec<RegisteredFile>,
-) -> Recorded<Option<Timestamp>> {
+/// Holds every answer against what was sent. Something was added for each, so none may be registered again.
+async fn settle(shared: &Shared, jobs: Vec<Job>, listed: Vec<RegisteredFile>) -> Recorded<()> {
     let mut by_name: HashMap<String, RegisteredFile> = listed
         .into_iter()
         .map(|file| (file.name.clone(), file))
         .collect();
-    let (mut ours, mut foreign, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut foreign, mut unnamed) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
         match by_name.remove(&job.remote_name) {
             Some(file) if is_ours(&job, file.size, file.md5) => ours.push((job, file.id)),
@@ -234,15 +250,27 @@ async fn settle(
                 );
                 foreign.push((job, why));
             }
-            None => unknown.push(job),
+            None => unnamed.push(job),
         }
+    }
+    for job in unnamed {
+        let mut others = by_name.values();
+        let other = others.find(|file| is_ours(&job, file.size, file.md5));
+        let what = match other {
+            Some(other) => format!("calls it {:?}", other.name),
+            None => "names other files".to_owned(),
+        };
+        let why = format!(
+            "Redivis has taken it in as {:?}, and its answer {what}; look what the table has. The local file was kept",
+            job.remote_name
+        );
+        foreign.push((job, why));
     }
     adopt(shared, ours).await?;
     for (job, why) in foreign {
         batch::park(shared, vec![job], ParkReason::RemoteDiffers, &why).await?;
     }
-    let why = "the answer to the registration does not name it";
-    batch::give_back(shared, unknown, why, Duration::ZERO, Concerns::These).await
+    Ok(())
 }
 
 /// Whether what the table has is the file that was read here.

@@ -291,7 +291,8 @@ impl Filter {
             conditions.push(WAITING.into());
         }
         if let Some(watch) = &self.watch {
-            conditions.push("watch = ?".into());
+            // by number, page by page: an index of the watch would have each page sorted
+            conditions.push("+watch = ?".into());
             values.push(Value::Text(watch.clone()));
         }
         if let Some(text) = &self.path {

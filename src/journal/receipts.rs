@@ -151,6 +151,8 @@ impl Reader {
 }
 
 impl ReceiptFilter {
+    /// For reading in pages, by number: no other index serves that, and each page would sort all that is left (hence the
+    /// `+`).
     fn sql(&self) -> (String, Vec<Value>) {
         let mut conditions = vec!["1".to_owned()];
         let mut values = Vec::new();
@@ -169,9 +171,9 @@ impl ReceiptFilter {
             must("md5 = ?", Value::Blob(md5.0.to_vec()));
         }
         if let Some(table) = &self.table {
-            let whole = "table_ref = ?";
+            let whole = "+table_ref = ?";
             // without an endpoint: at any
-            let any = "(table_ref = ? OR (instr(table_ref, '#') > 0 \
+            let any = "(+table_ref = ? OR (instr(table_ref, '#') > 0 \
                  AND substr(table_ref, instr(table_ref, '#') + 1) = ?))";
             let is_whole = self.is_whole || address::parts(table).0.is_some();
             must(
@@ -183,7 +185,7 @@ impl ReceiptFilter {
             must("kind = ?", Value::Text(kind.clone()));
         }
         if let Some(watch) = &self.watch {
-            must("watch = ?", Value::Text(watch.clone()));
+            must("+watch = ?", Value::Text(watch.clone()));
         }
         if let Some(since) = self.since {
             must("registered_at >= ?", Value::Integer(millis(since)));

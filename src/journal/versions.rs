@@ -47,6 +47,9 @@ const LAST: &str = "SELECT * FROM (SELECT id, remote_id, size, md5, state, 0 AS 
 
 const SUPERSEDED: &str = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'superseded'";
 
+const OTHERS: &str = "SELECT remote_id FROM receipts WHERE table_ref = ?1 AND remote_name = ?2 AND job <> ?3 \
+     UNION ALL SELECT uri FROM imports WHERE table_ref = ?1 AND remote_name = ?2 AND job <> ?3";
+
 const NEWER: &str = "SELECT 1 FROM jobs WHERE watch = ?1 AND path = ?2 AND id > ?3 \
      AND state <> 'missing' AND state <> 'superseded' \
      UNION ALL SELECT 1 FROM receipts WHERE watch = ?1 AND path = ?2 AND job > ?3 LIMIT 1";
@@ -97,6 +100,25 @@ impl Journal {
                 }
             }
             Ok(superseded)
+        })
+        .await
+    }
+
+    /// The rows of the jobs' tables under their names that other jobs have put there: what was changed and changed back has
+    /// the content of one of them, and is not it.
+    pub async fn rows_of_others(&self, jobs: &[Job]) -> Result<HashSet<RemoteId>, JournalError> {
+        let jobs: Vec<Job> = jobs.to_vec();
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(OTHERS)?;
+            let mut others = HashSet::new();
+            for job in &jobs {
+                let place = params![job.table, job.remote_name, job.id.0];
+                let rows = statement.query_map(place, |row| row.get::<_, String>(0))?;
+                for row in rows {
+                    others.insert(RemoteId::new(row?));
+                }
+            }
+            Ok(others)
         })
         .await
     }

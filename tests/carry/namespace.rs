@@ -46,3 +46,10 @@ pub fn mount_again(at: &Path, options: &str) {
     mount.args(["-o", &format!("remount,{options}")]).arg(at);
     assert!(mount.status().unwrap().success());
 }
+
+/// Mounts a folder a second time.
+pub fn mount_twice(folder: &Path, at: &Path) {
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").args([folder, at]);
+    assert!(mount.status().unwrap().success());
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::look_up;
 use super::policy::those_free;
 use super::refused;
 use super::same::{Content, content};
@@ -95,7 +96,7 @@ async fn sort(
     delay: Duration,
     (refusals, outcome): (&mut Refusals, &mut Outcome),
 ) -> Recorded<()> {
-    let mut taken = Vec::new();
+    let (mut taken, mut doubted) = (Vec::new(), Vec::new());
     for (job, answer) in answers {
         outcome.answered |= matches!(answer, Ok(_) | Err(ApiError::Refused { .. }));
         match answer {
@@ -103,13 +104,22 @@ async fn sort(
                 refusals.taken();
                 taken.push((job, upload));
             }
+            Err(error @ ApiError::Refused { .. })
+                if !fresh.contains(&job.id) && register::says_nothing(&error) =>
+            {
+                doubted.push((job, error));
+            }
             Err(error @ ApiError::Refused { .. }) => {
                 refused(shared, job, &error, fresh, (refusals, outcome)).await?;
             }
             Err(error) => register::failed(shared, vec![job], &error, delay, outcome).await?,
         }
     }
-    take_in(shared, taken, outcome).await
+    take_in(shared, taken, outcome).await?;
+    for (job, error) in look_up::look_first(shared, doubted, outcome).await? {
+        refused(shared, job, &error, fresh, (refusals, outcome)).await?;
+    }
+    Ok(())
 }
 
 async fn refused(

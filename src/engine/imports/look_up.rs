@@ -8,10 +8,11 @@ use super::begin::take_in;
 use super::same::{Content, content};
 use super::versions::everywhere;
 use crate::engine::batch::Outcome;
+use crate::engine::conflicts;
 use crate::engine::reconcile::{cannot_arrive, not_listed, unlisted};
 use crate::engine::{Recorded, Shared};
 use crate::job::{Job, Md5, RemoteId};
-use crate::redivis::{Upload, is_numbered};
+use crate::redivis::{ApiError, Upload, is_numbered};
 
 /// Looks jobs of one table up in its list: what stands there with our size and md5, under our name or under one
 /// that Redivis made of it, is adopted. An import that has failed brought no rows: it is what became of our request
@@ -61,6 +62,45 @@ pub(in crate::engine) async fn look_up(
     Ok(outcome)
 }
 
+/// Jobs whose request was refused, although an earlier one may have arrived late: takes in what the list has of theirs,
+/// and returns those that it does not have; none if it cannot be asked. What may be there is looked up again.
+pub(super) async fn look_first(
+    shared: &Shared,
+    refused: Vec<(Job, ApiError)>,
+    outcome: &mut Outcome,
+) -> Recorded<Vec<(Job, ApiError)>> {
+    let Some(table) = refused.first().map(|(job, _)| job.table.clone()) else {
+        return Ok(refused);
+    };
+    let sums: HashSet<_> = refused.iter().map(|(job, _)| job.state.md5()).collect();
+    let wanted =
+        |upload: &Upload| upload.lives() && (upload.md5.is_none() || sums.contains(&upload.md5));
+    let listed = match everywhere(shared, &table, wanted).await {
+        Ok(listed) => listed,
+        Err(error) => {
+            let jobs = refused.into_iter().map(|(job, _)| job).collect();
+            conflicts::not_listed(shared, jobs, &error, outcome).await?;
+            return Ok(Vec::new());
+        }
+    };
+    let mut given: HashSet<RemoteId> = HashSet::new();
+    let (mut found, mut open, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for (job, error) in refused {
+        if let Some(upload) = ours(shared, &job, &listed, &given).await? {
+            given.insert(upload.uri.clone());
+            found.push((job, upload));
+        } else if listed.iter().any(|upload| may_be(&job, upload)) {
+            open.push(job);
+        } else {
+            rest.push((job, error));
+        }
+    }
+    let why = "its request was refused, and the table's list has an upload of this name of which too little is told";
+    conflicts::look_later(shared, open, why, outcome).await?;
+    take_in(shared, found, outcome).await?;
+    Ok(rest)
+}
+
 fn by_sum(uploads: Vec<Upload>) -> HashMap<Option<Md5>, Vec<Upload>> {
     let mut by_sum: HashMap<_, Vec<Upload>> = HashMap::new();
     for upload in uploads {
@@ -99,8 +139,12 @@ pub(super) async fn ours(
     rows: &[Upload],
     given: &HashSet<RemoteId>,
 ) -> Recorded<Option<Upload>> {
-    let is_ours =
-        |upload: &&Upload| content(job, upload) == Content::Ours && !given.contains(&upload.uri);
+    let others = shared.journal.rows_of_others(std::slice::from_ref(job));
+    let others = others.await?;
+    let is_ours = |upload: &&Upload| {
+        let is_free = !given.contains(&upload.uri) && !others.contains(&upload.uri);
+        is_free && content(job, upload) == Content::Ours
+    };
     let same = |upload: &&Upload| upload.name == job.remote_name;
     if let Some(upload) = rows.iter().filter(is_ours).find(same) {
         return Ok(Some(upload.clone()));

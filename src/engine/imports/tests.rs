@@ -261,13 +261,16 @@ async fn a_file_that_cannot_be_read_is_not_taken_for_another_than_was_taken_in()
         size: SIZE + 1,
         ..before.clone()
     };
-    for (last, is_sent) in [
-        (Last::Unproven(before.clone()), false),
+    let skips = "on_conflict = 'skip'";
+    for (policy, last, is_sent) in [
+        ("", Last::Unproven(before.clone()), false),
         // that needs no reading
-        (Last::Unproven(other), true),
-        (Last::InTable(before), true),
+        ("", Last::Unproven(other.clone()), true),
+        ("", Last::InTable(before.clone()), false),
+        ("", Last::InTable(other), true),
+        (skips, Last::InTable(before), false),
     ] {
-        let scene = Scene::new();
+        let scene = Scene::with(policy);
         scene.unmount();
         let job = scene.queued("a.csv", 1).await;
         let compared = compare(scene.shared.clone(), vec![(job, last.clone())]);

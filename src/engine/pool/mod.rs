@@ -100,6 +100,8 @@ struct Pool {
     unexhausted: HashSet<(Queue, WatchName)>,
     /// When the next waiting job may go on; at the latest, when the journal is asked again.
     due: Instant,
+    /// When waits are looked at that a clock has made too long. Reads all jobs, so not whenever something is due.
+    mend: Instant,
 }
 
 /// Steps that have begun and not reported yet.
@@ -174,6 +176,7 @@ impl Engine {
             watches,
             unexhausted: HashSet::new(),
             due: Instant::now() + LOOK_AGAIN,
+            mend: Instant::now() + LOOK_AGAIN,
         };
         pool.ask_everywhere();
         Self { pool }
@@ -249,9 +252,13 @@ impl Pool {
 
     /// What has become due. At the beginning of every turn, since any event may come first.
     async fn on_time(&mut self, now: Instant) -> Recorded<()> {
-        if self.due <= now {
-            self.due = now + LOOK_AGAIN;
+        if self.mend <= now {
+            self.mend = now + LOOK_AGAIN;
+            self.due = now;
             self.shared.journal.mend_waits(self.shared.now()).await?;
+        }
+        if self.due <= now {
+            self.due = self.mend;
             self.ask_everywhere();
         }
         if self.pauses.probe(now) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{After, Scene, files};
 use crate::lab::KIB;
-use crate::namespace::{in_a_namespace, mount, mount_again};
+use crate::namespace::{in_a_namespace, mount, mount_again, mount_twice};
 use crate::process::wait_until;
 
 /// Whether so many files are in the table, and their jobs say with these words why they are still here.
@@ -70,4 +70,25 @@ fn what_cannot_be_removed_from_a_drop_folder_that_is_read_only_stays_until_it_ca
         assert_eq!(daemon.terminate().code, Some(0));
         scene.all_is_done();
     }
+}
+
+/// No path tells that the two are one, and the file there is not a copy of the one here.
+#[test]
+fn what_is_to_be_moved_to_a_second_mount_of_its_own_folder_stays_and_says_why() {
+    if !in_a_namespace(
+        "after::disks::what_is_to_be_moved_to_a_second_mount_of_its_own_folder_stays_and_says_why",
+    ) {
+        return;
+    }
+    let mut scene = Scene::new(After::Move, "").unwrap();
+    mount_twice(&scene.lab.drop_folder, &scene.done);
+    scene.drop_file("a", 1_000, 1);
+    scene.drop_file("b/c", 2_000, 2);
+    let daemon = scene.lab.start(&["run"]);
+    wait_until("both say why they stay", || {
+        wait_with_words(&scene, 2, "mounted a second time")
+    });
+    assert_eq!(daemon.terminate().code, Some(0));
+    assert_eq!(files(&scene.lab.drop_folder), ["a", "b/c"]);
+    scene.nothing_is_missing();
 }
