@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::lease::{self, Answer};
 use super::{
     BENEATH, Identity, OpenError, OpenFile, Root, device, file_system, regular, regular_version,
-    statx,
+    statx, statx_now,
 };
 use crate::job::Fingerprint;
 
@@ -43,7 +43,7 @@ impl Root {
 impl Folder {
     /// The version of the regular file of this name and the number of its names, without opening it.
     pub fn stat(&self, name: &OsStr) -> Result<(Fingerprint, u64), OpenError> {
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_FORCE_SYNC;
         let stat = rustix::fs::statx(&self.folder, bare(name)?, flags, StatxFlags::BASIC_STATS)?;
         regular_version(&stat)
     }
@@ -98,7 +98,7 @@ impl Folder {
 impl Pinned {
     /// What the file is now.
     pub fn look(&self) -> io::Result<Fingerprint> {
-        Ok(super::version(&statx(&self.file)?))
+        Ok(super::version(&statx_now(&self.file)?))
     }
 }
 

@@ -179,12 +179,12 @@ impl Root {
 ///
 /// For looking again: when this differs from [`OpenFile::seen`], the file changed under its reader.
 pub fn fingerprint(file: &File) -> io::Result<(Fingerprint, u64)> {
-    let stat = statx(file)?;
+    let stat = statx_now(file)?;
     Ok((version(&stat), u64::from(stat.stx_nlink)))
 }
 
 fn regular(file: impl AsFd) -> Result<(Fingerprint, u64), OpenError> {
-    regular_version(&statx(file)?)
+    regular_version(&statx_now(file)?)
 }
 
 fn regular_version(stat: &Statx) -> Result<(Fingerprint, u64), OpenError> {
@@ -196,6 +196,13 @@ fn regular_version(stat: &Statx) -> Result<(Fingerprint, u64), OpenError> {
 
 fn statx(file: impl AsFd) -> Result<Statx, Errno> {
     rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+}
+
+/// As it is where it lies: what an NFS client remembers of a file may be a minute old, and its bytes newer. Costs nothing on
+/// a disk of this machine.
+fn statx_now(file: impl AsFd) -> Result<Statx, Errno> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+    rustix::fs::statx(file, c"", flags, StatxFlags::BASIC_STATS)
 }
 
 fn version(stat: &Statx) -> Fingerprint {
