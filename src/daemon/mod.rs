@@ -421,8 +421,7 @@ fn tell(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 async fn stop_watches(watches: Vec<Watching>) {
-    let stopped =
-        tokio::task::spawn_blocking(|| watches.into_iter().for_each(Watching::stop)).await;
+    let stopped = tokio::task::spawn_blocking(|| watch::stop_all(watches)).await;
     if stopped.is_err() {
         tracing::warn!("a watch could not be stopped");
     }

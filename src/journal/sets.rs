@@ -17,12 +17,12 @@ pub struct Unarrived {
     pub failed: bool,
 }
 
-/// No more of them are told at once.
+/// No more of them are told at once, and no row is read after them: the question comes again every few seconds.
 const MOST: usize = 100;
 
 /// What is still to be done, or cannot be, for a file of a watch whose path is in this range. What was left here by the
 /// watch's own policy is not to be done; what is gone, or has a newer version, neither. The index `jobs_open` has no others.
-const OPEN: &str = "SELECT path, state = 'parked' OR attempts >= ?5 AS failed FROM jobs \
+pub(super) const OPEN: &str = "SELECT path, state = 'parked' OR attempts >= ?5 AS failed FROM jobs \
      WHERE watch = ?1 AND path >= ?2 AND path < ?3 \
      AND state <> 'registered' AND state <> 'done' AND state <> 'superseded' AND state <> 'missing' \
      AND NOT (state = 'parked' AND reason = ?4)";
@@ -41,7 +41,7 @@ impl Journal {
     }
 }
 
-fn those_open(
+pub(super) fn those_open(
     connection: &Connection,
     watch: &WatchName,
     folder: &Path,
@@ -56,9 +56,12 @@ fn those_open(
     let skipped = ParkReason::Skipped.code();
     let mut rows = statement.query(params![watch.as_str(), from, to, skipped, OFTEN])?;
     let mut open = Vec::new();
-    while let Some(row) = rows.next()? {
+    // no LIMIT: how many rows lie at the paths `but` is not known before
+    while open.len() < MOST
+        && let Some(row) = rows.next()?
+    {
         let (path, failed) = (row_path(row)?, row.get("failed")?);
-        if open.len() < MOST && !but.contains(&path) {
+        if !but.contains(&path) {
             open.push(Unarrived { path, failed });
         }
     }

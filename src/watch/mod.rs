@@ -59,7 +59,7 @@ mod writers;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -77,7 +77,8 @@ pub use ledger::{Health, Ledger, Missing, Mode};
 /// As many hints wait as the kernel keeps events by default; more are lost and lead to a scan.
 const HINTS: usize = 16_384;
 
-/// A file system that does not answer can hold the thread for ever; stopping does not wait for that.
+/// A file system that does not answer can hold the thread for ever; stopping does not wait for that. However many
+/// watches are stopped together, it is for all of them: a share that is gone holds every watch on it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A watch at work.
@@ -152,6 +153,23 @@ fn spawn_with(pace: Pace, settings: Watch, ledger: impl Ledger) -> Result<Watchi
     })
 }
 
+/// Stops watches and waits for their threads, for all of them together not longer than a few seconds. Files that are
+/// not settled are found again at the next start.
+pub fn stop_all(watches: Vec<Watching>) {
+    stop_all_within(PATIENCE, watches);
+}
+
+fn stop_all_within(patience: Duration, watches: Vec<Watching>) {
+    // all are told before any is waited for, so that they end side by side
+    for watching in &watches {
+        watching.outlet.stop();
+    }
+    let deadline = Instant::now() + patience;
+    for watching in watches {
+        watching.wait_until(deadline);
+    }
+}
+
 impl Watching {
     /// The watch's name.
     pub fn name(&self) -> &WatchName {
@@ -171,12 +189,18 @@ impl Watching {
 
     /// Stops the watch and waits for its thread, not longer than a few seconds. Files that are not
     /// settled are found again at the next start.
-    pub fn stop(mut self) {
-        self.outlet.stop();
+    pub fn stop(self) {
+        stop_all(vec![self]);
+    }
+
+    /// Waits for the thread of a watch that was told to stop.
+    fn wait_until(mut self, deadline: Instant) {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(PATIENCE) {
+        // also with no time left, a thread that has ended is not called one that does not answer
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(patience) {
             warn!(watch = %self.name, "the drop folder does not answer; its watch is left behind");
         } else if thread.join().is_err() {
             warn!(watch = %self.name, "the watch had panicked");

@@ -1,6 +1,7 @@
 //! Whether a folder has arrived.
 
 use super::*;
+use crate::journal::sets::{OPEN, those_open};
 
 fn arrived(bench: &Bench, folder: &str, but: &[&str]) -> bool {
     let but: Vec<_> = but.iter().map(PathBuf::from).collect();
@@ -82,4 +83,33 @@ fn what_failed_is_told_from_what_is_on_its_way() {
         assert!(record(&bench.journal(), StateName::Queued, job, Hold::Keep).unwrap());
     }
     assert_eq!(failed(), [true, true, false]);
+}
+
+#[test]
+fn no_more_of_a_large_folder_is_read_than_is_told() {
+    let bench = Bench::new();
+    let names: Vec<_> = (0..1_000).map(|number| format!("d/{number:03}")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), 1_u64)).collect();
+    let but = [PathBuf::from("d/000")];
+    // a connection of its own each time, so that nothing is left of the last one's steps
+    let ask = || {
+        let connection = rusqlite::Connection::open(&bench.path).unwrap();
+        let open = those_open(&connection, &watch(), Path::new("d"), &but).unwrap();
+        let statement = connection.prepare_cached(OPEN).unwrap();
+        let steps = statement.get_status(rusqlite::StatementStatus::VmStep);
+        (open, steps)
+    };
+    bench.enqueue(&files[..101]);
+    let (of_few, few) = ask();
+    bench.enqueue(&files[101..]);
+    let (of_many, many) = ask();
+    let told: Vec<_> = of_many.iter().map(|file| file.path.as_path()).collect();
+    let first: Vec<_> = names[1..=100].iter().map(Path::new).collect();
+    assert_eq!(told, first);
+    assert_eq!(of_few, of_many);
+    assert!(few > 0, "the steps are counted");
+    assert!(
+        many < 2 * few,
+        "{many} steps, and {few} when there was no more"
+    );
 }

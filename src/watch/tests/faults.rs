@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::super::hint::Hint;
-use super::super::{Mode as WatchMode, SpawnError};
+use super::super::{Mode as WatchMode, SpawnError, stop_all_within};
 use super::*;
 
 #[test]
@@ -129,6 +129,78 @@ fn stopping_is_prompt_while_idle_and_while_settling() {
         phases.mark_unchanged();
         assert!(phases.has_changed().is_err());
         assert!(stage.book.lock().unwrap().offered.is_empty());
+    }
+}
+
+/// Holds whoever reports to it, as a share that does not answer does.
+struct Hung {
+    held: Sender<()>,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Ledger for Hung {
+    type Error = std::io::Error;
+
+    fn unknown(&self, _: &WatchName, _: Vec<Sighting>) -> std::io::Result<Vec<Sighting>> {
+        Ok(Vec::new())
+    }
+
+    fn missing(&self, _: &WatchName, _: &Path, _: &[PathBuf]) -> std::io::Result<Vec<Missing>> {
+        Ok(Vec::new())
+    }
+
+    fn enqueue(&self, _: &WatchName, _: Vec<Sighting>) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn report(&self, _: &WatchName, _: Health) -> std::io::Result<()> {
+        let _ = self.held.send(());
+        drop(self.gate.lock());
+        Ok(())
+    }
+}
+
+#[test]
+fn watches_that_hang_are_waited_for_together_and_not_in_turn() {
+    const PATIENCE_FOR_ALL: Duration = Duration::from_millis(500);
+    let setting = Setting::new().polling(3_600_000);
+    let (held, holds) = channel();
+    let gate = Arc::new(Mutex::new(()));
+    let shut = gate.lock().unwrap();
+    let start = |_| {
+        let ledger = Hung {
+            held: held.clone(),
+            gate: Arc::clone(&gate),
+        };
+        spawn_with(setting.pace, setting.watch.clone(), ledger).unwrap()
+    };
+    let mut watches: Vec<_> = (0..8).map(start).collect();
+    for _ in 0..8 {
+        holds.recv_timeout(PATIENCE).expect("no watch hangs");
+    }
+    let mut hung = watches[0].phase();
+    // behind all of them, one that answers
+    let well = Setting::new().start_quiet();
+    let mut ended = well.watching.phase();
+    watches.push(well.watching);
+
+    let begun = Instant::now();
+    stop_all_within(PATIENCE_FOR_ALL, watches);
+    let took = begun.elapsed();
+    assert!(took >= PATIENCE_FOR_ALL, "none was waited for: {took:?}");
+    // in turn it would be eight times as long
+    assert!(took < PATIENCE_FOR_ALL * 4, "{took:?}");
+    ended.mark_unchanged();
+    assert!(ended.has_changed().is_err(), "its thread is gone");
+    hung.mark_unchanged();
+    assert!(hung.has_changed().is_ok(), "its thread was left behind");
+
+    // they were told to stop, and do when they can
+    drop(shut);
+    let begun = Instant::now();
+    while hung.has_changed().is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
