@@ -27,9 +27,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config, Environment, Existing, LoadError, TokenError};
 use crate::engine::Pulse;
 use crate::job::{Naming, Sighting, WatchName};
-use crate::journal::{Configured, Journal, JournalError, NewJob, OpenError, WatchRow};
+use crate::journal::{
+    Configured, Journal, JournalError, NewJob, OpenError, UNARRIVED_TOLD, WatchRow,
+};
 use crate::redivis::BuildError;
-use crate::watch::{self, Health, Ledger, Missing, SpawnError, Watching};
+use crate::watch::{self, Health, Ledger, MISSING_TOLD, Missing, SpawnError, Watching};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -341,6 +343,7 @@ impl Ledger for Desk {
         folder: &Path,
         but: &[PathBuf],
     ) -> Result<Vec<Missing>, JournalError> {
+        const { assert!(UNARRIVED_TOLD == MISSING_TOLD) };
         let unarrived = self.journal.unarrived(watch, folder, but)?.into_iter();
         let missing = unarrived.map(|file| Missing {
             path: file.path,

@@ -64,7 +64,7 @@ pub use open::OpenError;
 pub use query::{Count, Filter, HistoryRow, JobRow, OFTEN, Reader, Troubles};
 pub use receipts::{Receipt, ReceiptFilter};
 pub use record::{Entry, Hold};
-pub use sets::Unarrived;
+pub use sets::{UNARRIVED_TOLD, Unarrived};
 pub use start::Configured;
 pub use versions::{Before, Last};
 pub use writer::Journal;

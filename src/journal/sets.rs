@@ -18,7 +18,7 @@ pub struct Unarrived {
 }
 
 /// No more of them are told at once, and no row is read after them: the question comes again every few seconds.
-const MOST: usize = 100;
+pub const UNARRIVED_TOLD: usize = 100;
 
 /// What is still to be done, or cannot be, for a file of a watch whose path is in this range. What was left here by the
 /// watch's own policy is not to be done; what is gone, or has a newer version, neither. The index `jobs_open` has no others.
@@ -29,7 +29,7 @@ pub(super) const OPEN: &str = "SELECT path, state = 'parked' OR attempts >= ?5 A
 
 impl Journal {
     /// The versions that are known below a folder of the watch and not in its table, other than those at the paths
-    /// `but`; at most 100 of them. The empty path is the root. For a thread that may block.
+    /// `but`; at most [`UNARRIVED_TOLD`] of them. The empty path is the root. For a thread that may block.
     pub fn unarrived(
         &self,
         watch: &WatchName,
@@ -57,7 +57,7 @@ pub(super) fn those_open(
     let mut rows = statement.query(params![watch.as_str(), from, to, skipped, OFTEN])?;
     let mut open = Vec::new();
     // no LIMIT: how many rows lie at the paths `but` is not known before
-    while open.len() < MOST
+    while open.len() < UNARRIVED_TOLD
         && let Some(row) = rows.next()?
     {
         let (path, failed) = (row_path(row)?, row.get("failed")?);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use tracing::{debug, info};
 
 use super::folder::Folder;
-use super::ledger::{Ledger, Missing};
+use super::ledger::{Ledger, MISSING_TOLD, Missing};
 use super::sets::Sets;
 use super::settle::{Settle, Trust};
 use crate::beneath::{OpenError, Root};
@@ -279,6 +279,10 @@ impl<L: Ledger> Folder<L> {
                 } else {
                     self.progress.going_on = true;
                 }
+            } else if missing.len() >= MISSING_TOLD {
+                self.progress.confirming.remove(folder);
+                let why = format!("{MISSING_TOLD} files of it or more failed, and are gone");
+                self.progress.stuck.push(waits(folder, &why));
             } else if self.progress.confirming.remove(folder) {
                 complete.push((folder.to_path_buf(), markers.to_vec()));
             } else {

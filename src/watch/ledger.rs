@@ -8,6 +8,9 @@ use jiff::Timestamp;
 
 use crate::job::{Sighting, WatchName};
 
+/// Of so many missing files that are told there may be more.
+pub const MISSING_TOLD: usize = 100;
+
 /// Remembers which versions of which files were seen settled.
 ///
 /// Calls come from a thread of the watch's own and may block. An error is taken as "not now": the
@@ -25,7 +28,7 @@ pub trait Ledger: Send + 'static {
     ) -> Result<Vec<Sighting>, Self::Error>;
 
     /// What is known below a folder (the empty path is the root) and not in its table, except for these paths;
-    /// not all of it if it is much, but some then.
+    /// not all of it if it is much, but [`MISSING_TOLD`] then.
     fn missing(
         &self,
         watch: &WatchName,

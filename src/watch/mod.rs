@@ -72,7 +72,7 @@ use hint::Outlet;
 
 pub use filter::{Filter, PatternError};
 pub use happening::{Happening, Witness};
-pub use ledger::{Health, Ledger, Missing, Mode};
+pub use ledger::{Health, Ledger, MISSING_TOLD, Missing, Mode};
 
 /// As many hints wait as the kernel keeps events by default; more are lost and lead to a scan.
 const HINTS: usize = 16_384;

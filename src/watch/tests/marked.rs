@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Release;
+use crate::watch::MISSING_TOLD;
 
 fn setting(markers: &[&str], all: bool) -> Setting {
     let mut setting = Setting::new();
@@ -38,7 +39,7 @@ fn nothing_of_a_set_goes_before_its_marker_and_the_marker_goes_last() {
     };
     let say = |missing| {
         let mut book = stage.book.lock().unwrap();
-        book.under_way.insert("run".into(), missing);
+        book.under_way.insert("run".into(), vec![missing]);
     };
     say(missing(false));
     stage.write("run/Done", "");
@@ -91,6 +92,28 @@ fn a_folder_waits_for_all_of_its_markers_or_for_any() {
         stage.wait_for(|phase| phase == Phase::Quiet);
         assert_eq!(stage.offered().len(), want.len());
     }
+}
+
+/// What failed and is gone belongs to no set; but of so much of it there may be more that is told, and still on its way.
+#[test]
+fn a_marker_waits_while_more_is_missing_than_is_told() {
+    let stage = setting(&["Done"], true).start();
+    fs::create_dir(stage.root.join("run")).unwrap();
+    let gone = Missing {
+        path: "run/gone".into(),
+        failed: true,
+    };
+    let say = |count| {
+        let mut book = stage.book.lock().unwrap();
+        book.under_way
+            .insert("run".into(), vec![gone.clone(); count]);
+    };
+    say(MISSING_TOLD);
+    stage.write("run/Done", "");
+    stage.wait_for(|phase| phase == Phase::Stuck);
+    assert_eq!(stage.offered().len(), 0);
+    say(MISSING_TOLD - 1);
+    assert_eq!(stage.next_paths(1), paths(&["run/Done"]));
 }
 
 #[test]

@@ -53,7 +53,7 @@ struct Book {
     failures: usize,
     most_asked: usize,
     /// Folders that have not arrived, and those that were asked about.
-    under_way: HashMap<PathBuf, Missing>,
+    under_way: HashMap<PathBuf, Vec<Missing>>,
     asked: Vec<(PathBuf, Vec<PathBuf>)>,
 }
 
@@ -111,7 +111,7 @@ impl Ledger for Recorder {
         Self::fail(&mut book)?;
         let (folder, but) = (folder.to_path_buf(), but.to_vec());
         book.asked.push((folder.clone(), but));
-        Ok(book.under_way.get(&folder).cloned().into_iter().collect())
+        Ok(book.under_way.get(&folder).cloned().unwrap_or_default())
     }
 
     fn report(&self, _: &WatchName, health: Health) -> std::io::Result<()> {
