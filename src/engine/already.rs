@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::batch::{Trouble, budget};
 use super::{Recorded, Shared, imports};
@@ -33,7 +34,22 @@ const PARTS: usize = 2;
 pub(super) struct Acquaintance {
     met: HashSet<String>,
     waiting: BTreeMap<String, Vec<Job>>,
+    /// Tables whose listing failed.
+    failing: BTreeMap<String, Failing>,
 }
+
+#[derive(Debug)]
+struct Failing {
+    /// In a row.
+    times: u32,
+    /// So often while the API was well otherwise.
+    alone: u32,
+    /// Not before this.
+    at: Instant,
+}
+
+/// So many failures in a row are told to people.
+const TOLD_AFTER: u32 = 3;
 
 /// What a watch makes of what its table has.
 #[derive(Debug, Clone, Copy)]
@@ -69,13 +85,14 @@ impl Acquaintance {
     pub fn with(met: HashSet<String>) -> Self {
         Self {
             met,
-            waiting: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
     /// A table has been listed, or cannot be. Returns the jobs that came while it was.
     pub fn met(&mut self, table: String) -> Vec<Job> {
         let meanwhile = self.waiting.remove(&table).unwrap_or_default();
+        self.failing.remove(&table);
         self.met.insert(table);
         meanwhile
     }
@@ -127,9 +144,51 @@ impl Acquaintance {
     }
 
     /// The jobs of a table that is to be listed now, if it `may` be asked.
-    pub fn next(&mut self, may: impl Fn(&str) -> bool) -> Option<(String, Vec<Job>)> {
-        let table = self.waiting.keys().find(|table| may(table))?.clone();
+    pub fn next(&mut self, may: impl Fn(&str) -> bool, now: Instant) -> Option<(String, Vec<Job>)> {
+        let is_due = |table: &str| {
+            self.failing
+                .get(table)
+                .is_none_or(|failing| failing.at <= now)
+        };
+        let mut tables = self.waiting.keys();
+        let table = tables.find(|table| is_due(table) && may(table))?.clone();
         self.waiting.remove_entry(&table)
+    }
+
+    /// The listing of a table failed, while all else `is_well` or not: it is left alone for as long as is right after so
+    /// many failures. Returns whether people should hear of it.
+    pub fn failed(
+        &mut self,
+        table: &str,
+        is_well: bool,
+        now: Instant,
+        delay: impl Fn(u32) -> Duration,
+    ) -> bool {
+        let before = self.failing.get(table);
+        let (times, alone) = before.map_or((0, 0), |failing| (failing.times, failing.alone));
+        let (times, alone) = (
+            times.saturating_add(1),
+            alone.saturating_add(u32::from(is_well)),
+        );
+        let at = now + delay(times);
+        let failing = Failing { times, alone, at };
+        self.failing.insert(table.to_owned(), failing);
+        is_well && alone >= TOLD_AFTER
+    }
+
+    /// The tables that could not be listed again and again.
+    pub fn unlisted(&self) -> impl Iterator<Item = &String> {
+        let often = |failing: &Failing| failing.alone >= TOLD_AFTER;
+        let tables = self
+            .failing
+            .iter()
+            .filter(move |(_, failing)| often(failing));
+        tables.map(|(table, _)| table)
+    }
+
+    /// The times at which a table may be listed again.
+    pub fn ends(&self) -> impl Iterator<Item = Instant> {
+        self.failing.values().map(|failing| failing.at)
     }
 }
 
@@ -298,12 +357,23 @@ mod tests {
         let table = first.table.clone();
         tables.wait(first);
         assert_eq!(tables.waiting(), 1);
-        assert!(tables.next(|_| false).is_none());
-        let (listed, jobs) = tables.next(|_| true).unwrap();
+        let then = Instant::now();
+        assert!(tables.next(|_| false, then).is_none());
+        // one that failed is left alone for a while, longer each time, and others are not
+        let delay = Duration::from_secs;
+        let told = [true, false, true, true, false]
+            .map(|is_well| tables.failed(&table, is_well, then, |times| delay(times.into())));
+        assert_eq!(told, [false, false, false, true, false]);
+        assert_eq!(tables.unlisted().collect::<Vec<_>>(), [&table]);
+        let end = tables.ends().next().unwrap();
+        assert_eq!(end - then, delay(5));
+        assert!(tables.next(|_| true, end - delay(1)).is_none());
+        let (listed, jobs) = tables.next(|_| true, end).unwrap();
         assert_eq!((&listed, jobs.len(), tables.waiting()), (&table, 1, 0));
         // one that comes while the table is listed needs no listing of its own
         tables.wait(job(3, "t", "b", 5));
         let meanwhile: Vec<_> = tables.met(table).iter().map(|job| job.id.0).collect();
+        assert_eq!((tables.unlisted().count(), tables.ends().count()), (0, 0));
         assert_eq!((meanwhile, tables.waiting()), (vec![3], 0));
         let next = tables.sort(job(2, "t", "a", 5), None, ways, now);
         assert!(matches!(next, Next::Go(_, None)), "{next:?}");

@@ -4,7 +4,8 @@ use std::fs;
 
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 
-use crate::lab::{Lab, Plan, holding, write_noise};
+use crate::lab::{Lab, Plan, TABLE, holding, write_noise};
+use crate::microscope::{OTHER_TABLE, drop_image, watch_another};
 use crate::process::wait_until;
 
 #[test]
@@ -114,6 +115,44 @@ fn files_wait_for_a_listing_that_fails_and_not_for_one_that_is_refused() {
         };
         lab.expect(wanted);
     }
+}
+
+/// One that never comes is in nobody's way, and is told.
+#[test]
+fn a_table_whose_listing_always_fails_keeps_no_other_waiting() {
+    let lab = Lab::new();
+    watch_another(&lab, OTHER_TABLE, "");
+    let image = drop_image(&lab, "first.tif", 7);
+    lab.carry_all();
+    // the table of the first watch is not met yet
+    let fails = Fault::new(Call::List, Action::Answer(Answer::status(503)));
+    lab.script(vec![fails.times(40)]);
+    let waiting = lab.drop_file("waiting", 5_000, 1);
+    let daemon = lab.start(&["run"]);
+    let mut images = vec![image];
+    let says_why = || {
+        let status = lab.status().unwrap();
+        let mut watches = status["watches"].as_array().unwrap().iter();
+        let first = watches.find(|watch| watch["table"] == TABLE).unwrap();
+        first.to_string().contains("cannot be listed")
+    };
+    for n in 0..40_u64 {
+        images.push(drop_image(&lab, &format!("{n}.tif"), n + 100));
+        let count = n + 2;
+        wait_until("what goes elsewhere goes on", || lab.total("done") == count);
+        if n > 3 && says_why() {
+            break;
+        }
+    }
+    wait_until("it says why the other waits", says_why);
+    wait_until("it goes too", || {
+        lab.total("done") == images.len() as u64 + 1
+    });
+    wait_until("nothing is said any more", || !says_why());
+    assert_eq!(daemon.terminate().code, Some(0));
+    images.sort();
+    assert_eq!(lab.registered_in(OTHER_TABLE), images);
+    assert_eq!(lab.registered_in(TABLE), [waiting]);
 }
 
 /// Killed in the midst, it begins anew: a listing that was cut off says nothing.

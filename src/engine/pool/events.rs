@@ -12,7 +12,7 @@ use super::super::condition::Account;
 use super::super::next_version::{Looked, Verdict, Words};
 use super::super::register::Stored;
 use super::super::worker::{Left, Trouble};
-use super::super::{Recorded, Shared};
+use super::super::{Recorded, Shared, retry};
 use super::{Event, Pool};
 use crate::job::Job;
 use crate::journal::JournalError;
@@ -101,14 +101,14 @@ impl Pool {
     async fn on_listed(&mut self, table: String, heard: Heard) -> Recorded<()> {
         match heard {
             Heard::Whole(jobs) => {
-                let meanwhile = self.tables.met(table);
+                let meanwhile = self.meet(table).await?;
                 self.on_call(None, true, None).await?;
                 self.sort_listed(jobs, true).await?;
                 // what was registered while the table was listed may be missing there: they may need a listing of their own
                 self.sort_new(meanwhile).await
             }
             Heard::Refused(mut jobs) => {
-                jobs.extend(self.tables.met(table));
+                jobs.extend(self.meet(table).await?);
                 self.on_call(None, true, None).await?;
                 self.sort_listed(jobs, false).await
             }
@@ -116,9 +116,40 @@ impl Pool {
                 for job in jobs {
                     self.tables.wait(job);
                 }
+                if let batch::Trouble::Pause(why, _) = &trouble {
+                    self.on_unlisted(table, why).await?;
+                }
                 self.on_call(None, false, Some(trouble)).await
             }
         }
+    }
+
+    /// A table has been listed, or cannot be. Returns the jobs that came meanwhile.
+    async fn meet(&mut self, table: String) -> Recorded<Vec<Job>> {
+        let was_told = self.tables.unlisted().any(|unlisted| *unlisted == table);
+        let meanwhile = self.tables.met(table.clone());
+        if was_told {
+            self.note_closed_tables();
+            self.report_table(table, None).await?;
+        }
+        Ok(meanwhile)
+    }
+
+    /// The listing of a table failed, and not for what it holds: others go on meanwhile.
+    async fn on_unlisted(&mut self, table: String, why: &str) -> Recorded<()> {
+        let (retry, chance) = (self.shared.retry, self.shared.chance());
+        let delay = |failures| retry::delay(retry, failures, chance);
+        let is_well = self.pauses.api_until().is_none();
+        if !self.tables.failed(&table, is_well, Instant::now(), delay) {
+            return Ok(());
+        }
+        self.note_closed_tables();
+        let why = format!(
+            "what the table holds already cannot be listed ({why}); its files wait, and it is asked again now and then. \
+             adopt_existing = false would send them without asking"
+        );
+        tracing::warn!(table, why, "why nothing is sent to the table");
+        self.report_table(table, Some(why)).await
     }
 
     /// Something is being imported: it is asked about in a while.
@@ -299,7 +330,10 @@ impl Pool {
                     self.inquiries.ask_later(inquiry, Some(now + wait));
                 }
             }
-            Verdict::Unknown => self.inquiries.ask_later(inquiry, None),
+            Verdict::Unknown => {
+                let at = now + self.shared.retry.max;
+                self.inquiries.ask_later(inquiry, Some(at));
+            }
         }
         self.note_closed_tables();
         self.on_call(None, looked.answered, looked.trouble).await
@@ -313,7 +347,8 @@ impl Pool {
     }
 
     fn note_closed_tables(&self) {
-        let closed_tables = self.destinations.closed();
+        let mut closed_tables = self.destinations.closed();
+        closed_tables.extend(self.tables.unlisted().cloned());
         self.note(|condition| condition.closed_tables = closed_tables);
     }
 }

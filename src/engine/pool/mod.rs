@@ -346,6 +346,7 @@ impl Pool {
             .chain(self.destinations.ends())
             .chain(self.inquiries.ends())
             .chain(self.rounds.ends())
+            .chain(self.tables.ends())
             .chain(company)
             .chain(rate)
             .filter(|at| *at > began)

@@ -34,13 +34,20 @@ const NEXT_VERSION: Duration = Duration::from_secs(5);
 impl Pool {
     pub(super) async fn start_what_may_start(&mut self, stop: &CancellationToken) -> Recorded<()> {
         self.claim().await?;
-        self.start_looking();
-        self.start_listing();
+        // in trouble one call finds out whether the API is well: not one for what may have brought the trouble, if there is
+        // another
+        let ails = self.pauses.api_until().is_some();
+        if !ails {
+            self.start_asking();
+        }
         self.start_comparing();
         self.start_reserving();
         self.start_reconciling();
         self.start_registering();
         self.start_polling();
+        if ails {
+            self.start_asking();
+        }
         self.keep_what_cannot_be_registered().await?;
         self.start_transfers(stop).await?;
         match self.rate.new_reading(Instant::now(), self.shared.sent()) {
@@ -220,6 +227,12 @@ impl Pool {
         }
     }
 
+    /// What is to be known of datasets and tables.
+    fn start_asking(&mut self) {
+        self.start_looking();
+        self.start_listing();
+    }
+
     fn start_looking(&mut self) {
         let now = Instant::now();
         if self.inquiries.looking || !self.pauses.may_call(now) {
@@ -239,7 +252,7 @@ impl Pool {
             return;
         }
         let open = |table: &str| self.destinations.may_ask(table, now);
-        if let Some((table, jobs)) = self.tables.next(open) {
+        if let Some((table, jobs)) = self.tables.next(open, now) {
             self.under_way.listing = true;
             self.pauses.called();
             let step = already::list(self.shared.clone(), table.clone(), jobs);
