@@ -100,15 +100,13 @@ impl Acquaintance {
     /// Sorts a new job.
     pub fn sort(&self, job: Job, last: Option<Last>, ways: Ways, now: Timestamp) -> Next {
         match last {
-            Some(Last::Listed(..)) | None if !ways.adopts => Next::Go(job, None),
+            Some(Last::Listed(_)) | None if !ways.adopts => Next::Go(job, None),
             None if !self.met.contains(&job.table) => Next::List(job),
-            Some(Last::InTable(before) | Last::Listed(before, _))
-                if !ways.keeps && before.size == job.seen.size =>
-            {
+            Some(Last::InTable(before)) if !ways.keeps && before.size == job.seen.size => {
                 Next::List(job)
             }
-            Some(Last::Listed(before, at))
-                if before.size == job.seen.size && !is_believed(at, now) =>
+            Some(Last::Listed(held))
+                if held.may_be(job.seen.size) && !(ways.keeps && is_believed(held.at, now)) =>
             {
                 Next::List(job)
             }
@@ -126,8 +124,8 @@ impl Acquaintance {
         now: Timestamp,
     ) -> Option<Last> {
         last.filter(|last| match last {
-            Last::Listed(before, at) => {
-                is_listed || keeps && (before.size != job.seen.size || is_believed(*at, now))
+            Last::Listed(held) => {
+                is_listed || keeps && (!held.may_be(job.seen.size) || is_believed(held.at, now))
             }
             Last::InTable(_) | Last::UnderWay | Last::Unproven(_) => true,
         })
@@ -238,6 +236,7 @@ fn row(file: RemoteFile) -> Listed {
         remote: file.id,
         size: file.size,
         md5: file.md5,
+        added_at: file.added_at,
     }
 }
 
@@ -246,7 +245,7 @@ mod tests {
     use super::*;
     use crate::engine::stock::tests::job;
     use crate::job::{Md5, RemoteId};
-    use crate::journal::Before;
+    use crate::journal::{Before, Held};
 
     fn listed(size: u64, seconds_ago: i64) -> (Option<Last>, Timestamp) {
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -256,7 +255,12 @@ mod tests {
             md5: Some(Md5([7; 16])),
         };
         let at = now - jiff::SignedDuration::from_secs(seconds_ago);
-        (Some(Last::Listed(before, at)), now)
+        let held = Held {
+            so_named: Some(before),
+            numbered: Vec::new(),
+            at,
+        };
+        (Some(Last::Listed(held)), now)
     }
 
     /// Of a job with `size` bytes, whether its table is listed first, and whether it is compared.
@@ -294,10 +298,10 @@ mod tests {
     #[test]
     fn where_files_are_let_go_nothing_earlier_is_believed() {
         let (last, now) = listed(5, 0);
-        let Some(Last::Listed(before, _)) = last.clone() else {
+        let Some(Last::Listed(held)) = last.clone() else {
             panic!("{last:?}");
         };
-        let ours = Some(Last::InTable(before));
+        let ours = held.so_named.map(Last::InTable);
         for (last, adopts, keeps, want) in [
             (last.clone(), true, false, (true, false)),
             (ours.clone(), true, false, (true, false)),

@@ -24,9 +24,11 @@ pub(super) const AT_ONCE: usize = 64;
 pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Last)>) -> Recorded<Outcome> {
     let mut outcome = Outcome::default();
     for (job, last) in jobs {
-        let (before, is_proven) = match last {
-            Last::InTable(before) | Last::Listed(before, _) => (before, true),
-            Last::Unproven(before) => (before, false),
+        // what it may be, and what has its very name
+        let (candidates, so_named, is_proven) = match last {
+            Last::InTable(before) => (vec![before.clone()], Some(before), true),
+            Last::Listed(held) => (held.all().cloned().collect(), held.so_named, true),
+            Last::Unproven(before) => (vec![before], None, false),
             // whoever sorts it waits for that
             Last::UnderWay => {
                 outcome.again.push(job);
@@ -38,38 +40,53 @@ pub(super) async fn compare(shared: Arc<Shared>, jobs: Vec<(Job, Last)>) -> Reco
             outcome.again.push(job);
             continue;
         };
-        match sums_if_alike(&shared, &folder, &job, &before).await? {
-            Ok(Some(sums)) if sums.md5.is_some() && sums.md5 == before.md5 => {
-                if is_proven {
-                    recognise(&shared, job, before, sums).await?;
-                } else {
-                    imports::set_apart_again(&shared, job, &before).await?;
-                }
-            }
+        let sums = match sums_if_alike(&shared, &folder, &job, &candidates).await? {
+            Ok(sums) => sums,
             // that says nothing of what it has; and by the time it is sent it may be there again, and so would be its rows
             Err(Unfit::Later(why) | Unfit::Exhausted(why)) => {
                 let wait = retry::delay(shared.retry, job.attempts + 1, shared.chance());
                 let back = batch::give_back(&shared, vec![job], &why, wait, Concerns::These);
                 outcome.given_back(back.await?);
+                continue;
             }
             // whoever sends it finds out the same, and says so
-            Err(_) => outcome.again.push(job),
-            _ if !is_proven => outcome.again.push(job),
-            _ => policy(&shared, &folder, job, &before, &mut outcome).await?,
+            Err(_) => {
+                outcome.again.push(job);
+                continue;
+            }
+        };
+        let same = sums.and_then(|sums| {
+            let mut alike = candidates.into_iter().filter(is_alike(&job));
+            let same = alike.find(|before| before.md5 == sums.md5)?;
+            Some((same, sums))
+        });
+        match (same, so_named) {
+            (Some((before, sums)), _) if is_proven => {
+                recognise(&shared, job, before, sums).await?;
+            }
+            (Some((before, _)), _) => imports::set_apart_again(&shared, job, &before).await?,
+            (None, Some(other)) => policy(&shared, &folder, job, &other, &mut outcome).await?,
+            (None, None) => outcome.again.push(job),
         }
     }
     Ok(outcome)
 }
 
-/// The checksums of a file that may be the same, since it has the same size. Whoever sends one that cannot be read will
+/// Whether a file may be the same, since it has the same size.
+fn is_alike(job: &Job) -> impl Fn(&Before) -> bool {
+    let size = job.seen.size;
+    move |before| before.size == size && before.md5.is_some()
+}
+
+/// The checksums of a file that may be one of these. Whoever sends one that cannot be read will
 /// find out why.
 async fn sums_if_alike(
     shared: &Shared,
     folder: &Folder,
     job: &Job,
-    before: &Before,
+    candidates: &[Before],
 ) -> Recorded<Result<Option<Sums>, Unfit>> {
-    if job.seen.size != before.size || before.md5.is_none() {
+    if !candidates.iter().any(is_alike(job)) {
         return Ok(Ok(None));
     }
     let (path, allow, seen) = (folder.path.clone(), folder.allow_hard_links, job.clone());

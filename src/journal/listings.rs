@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::rows::{millis, stored_size};
 use super::versions::Before;
 use super::{Journal, JournalError};
-use crate::job::{Job, Md5, RemoteId};
+use crate::job::{Job, Kind, Md5, RemoteId, is_numbered, numbered_names};
 
 /// A file that a table holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,31 @@ pub struct Listed {
     pub size: u64,
     /// Of its bytes.
     pub md5: Md5,
+    /// When it came there, if that is told.
+    pub added_at: Option<Timestamp>,
+}
+
+/// What a table held under a name when it was listed: something in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Under that very name.
+    pub so_named: Option<Before>,
+    /// Rows of as many bytes as the job's file, under names with a number that Redivis made of its name.
+    pub numbered: Vec<Before>,
+    /// When the listing was begun.
+    pub at: Timestamp,
+}
+
+impl Held {
+    /// All of it.
+    pub fn all(&self) -> impl Iterator<Item = &Before> {
+        self.so_named.iter().chain(&self.numbered)
+    }
+
+    /// Whether any of it may be a file of so many bytes.
+    pub fn may_be(&self, size: u64) -> bool {
+        self.all().any(|before| before.size == size)
+    }
 }
 
 /// A listing that is on its way in.
@@ -63,12 +88,21 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.write(move |connection| {
             let mut add = connection.prepare_cached(
-                "INSERT OR REPLACE INTO listed (listing, name, remote_id, size, md5) \
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO listed (listing, name, remote_id, size, md5, added_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, \
+                 size = excluded.size, md5 = excluded.md5, added_at = excluded.added_at \
+                 WHERE excluded.added_at IS NULL OR added_at IS NULL OR excluded.added_at >= added_at",
             )?;
             for row in &rows {
                 let (size, md5) = (stored_size(row.size), &row.md5.0[..]);
-                add.execute(params![listing.0, row.name, row.remote.as_str(), size, md5])?;
+                add.execute(params![
+                    listing.0,
+                    row.name,
+                    row.remote.as_str(),
+                    size,
+                    md5,
+                    row.added_at.map(millis)
+                ])?;
             }
             Ok(())
         })
@@ -152,26 +186,46 @@ pub(super) fn forget_parts(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// What the listing of a job's table has under its name, and when it was begun.
-pub(super) fn listed(
-    connection: &Connection,
-    job: &Job,
-) -> rusqlite::Result<Option<(Before, Timestamp)>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT remote_id, size, md5, began_at FROM listings JOIN listed ON listing = id \
-         WHERE table_ref = ?1 AND name = ?2 AND whole = 1",
-    )?;
-    let row = statement.query_row(params![job.table, job.remote_name], |row| {
+const LISTED: &str = "SELECT remote_id, size, md5, began_at, name FROM listings JOIN listed ON listing = id \
+     WHERE table_ref = ?1 AND whole = 1 AND name >= ?2 AND name < ?3";
+
+/// More files under one name are not compared.
+const MOST_NUMBERED: usize = 100;
+
+/// What the listing of a job's table has under its name. Only rows are given names with numbers: of files there may be
+/// several with one name.
+pub(super) fn listed(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Held>> {
+    let wanted = job.remote_name.as_str();
+    let names = match job.kind {
+        Kind::Tabular => numbered_names(wanted),
+        // the very next text, in the order of bytes
+        Kind::Files => wanted.to_owned()..format!("{wanted}\0"),
+    };
+    let mut statement = connection.prepare_cached(LISTED)?;
+    let mut rows = statement.query(params![job.table, names.start, names.end])?;
+    let (mut so_named, mut numbered, mut began) = (None, Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref("name")?.as_str()?;
         let before = Before {
             remote: RemoteId::new(row.get::<_, String>("remote_id")?),
             size: row.get::<_, i64>("size")?.unsigned_abs(),
             md5: Some(Md5(row.get("md5")?)),
         };
-        let began: i64 = row.get("began_at")?;
-        Ok((
-            before,
-            Timestamp::from_millisecond(began).unwrap_or_default(),
-        ))
-    });
-    row.optional()
+        if name == wanted {
+            so_named = Some(before);
+        } else if before.size == job.seen.size
+            && numbered.len() < MOST_NUMBERED
+            && is_numbered(name, wanted)
+        {
+            numbered.push(before);
+        } else {
+            continue;
+        }
+        began = Some(row.get::<_, i64>("began_at")?);
+    }
+    Ok(began.map(|began| Held {
+        so_named,
+        numbered,
+        at: Timestamp::from_millisecond(began).unwrap_or_default(),
+    }))
 }

@@ -57,7 +57,7 @@ pub use enqueue::NewJob;
 pub use error::JournalError;
 pub use health::{AccountState, DaemonRow, WatchRow};
 pub use imports::Staying;
-pub use listings::{Listed, ListingId};
+pub use listings::{Held, Listed, ListingId};
 pub use lock::Holder;
 pub use next_versions::{NextVersionOf, NextVersionRow};
 pub use open::OpenError;

@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::listings::listed;
+use super::listings::{Held, listed};
 use super::rows::path_bytes;
 use super::{Journal, JournalError};
 use crate::job::{Job, JobId, Md5, RemoteId, StateName};
@@ -26,8 +25,8 @@ pub struct Before {
 pub enum Last {
     /// It is there.
     InTable(Before),
-    /// None of ours is, but the table held one when it was listed at this time.
-    Listed(Before, Timestamp),
+    /// None of ours is, but the table held one, or what may be one, when it was listed.
+    Listed(Held),
     /// Redivis has taken it in, and nothing proves what came of it: its rows may be there.
     Unproven(Before),
     /// It is stored and about to be registered, or being imported: what the job is to be held against is not there yet.
@@ -66,7 +65,10 @@ impl Journal {
     /// been removed since.
     pub async fn last_listed(&self, jobs: &[Job]) -> Result<HashMap<JobId, Last>, JournalError> {
         self.last_by(jobs, |connection, job| match last(connection, job)? {
-            Some(Last::InTable(_)) => last_listed(connection, job),
+            Some(Last::InTable(before)) => {
+                let held = listed(connection, job)?;
+                Ok(held.map(|held| Last::Listed(only(&before, held))))
+            }
             other => Ok(other),
         })
         .await
@@ -171,5 +173,19 @@ fn last(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
 }
 
 fn last_listed(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Last>> {
-    Ok(listed(connection, job)?.map(|(before, at)| Last::Listed(before, at)))
+    Ok(listed(connection, job)?.map(Last::Listed))
+}
+
+/// Of what a table held, the last that was registered from here, if it is still there: what came before that, under
+/// whatever number, is not what the file was last.
+fn only(last: &Before, held: Held) -> Held {
+    let row = held.all().find(|before| before.remote == last.remote);
+    match row.cloned() {
+        Some(row) => Held {
+            so_named: Some(row),
+            numbered: Vec::new(),
+            at: held.at,
+        },
+        None => held,
+    }
 }

@@ -54,5 +54,5 @@ pub use outgoing::{BodySource, UploadBody};
 pub use retry_after::{LONGEST_PAUSE, parse as parse_retry_after};
 pub use standing::Standing;
 pub use upload::{Answer, Lost, Reply};
-pub use upload_names::{is_numbered, slug};
+pub use upload_names::slug;
 pub use uploads::{Import, NewUpload, UPLOADS_PAGE, Upload, UploadPage};

@@ -102,6 +102,19 @@ fn without_its_journal_it_adds_no_rows_that_are_there() {
     assert_eq!((more(Call::Put), more(Call::Uploads)), (2, 2));
     assert_eq!(lab.total("done"), 22);
     wanted.push(("failed.csv-2".to_owned(), size, md5));
+    // and a second version of one that is there
+    fs::write(lab.path("0.csv"), "a\nother\n").unwrap();
+    let (_, size, md5) = holding("0.csv", &lab.path("0.csv"));
+    wanted.push(("0.csv-2".to_owned(), size, md5));
+    lab.carry_all();
+    lab.expect(wanted.clone());
+
+    // they are known by the names that Redivis gave them
+    let before = lab.report();
+    lab.forget_everything();
+    lab.carry_all();
+    let more = |call| lab.report().requests(call) - before.requests(call);
+    assert_eq!((more(Call::Put), more(Call::Uploads)), (0, 0));
     lab.expect(wanted);
 }
 
@@ -132,6 +145,14 @@ fn a_file_goes_when_its_rows_are_there_and_only_then() {
     lab.run_once();
     assert!(!lab.path("good.csv").exists());
     lab.expect(vec![good.clone(), header.clone()]);
+    // also under a name that Redivis has made, after two that failed
+    let mended = ("bad.csv-3".to_owned(), 8, good.2.clone());
+    for _ in 0..2 {
+        drop_text(&lab, "bad.csv", "a,b\n1,2\n");
+        lab.run_once();
+        assert!(!lab.path("bad.csv").exists());
+        lab.expect(vec![good.clone(), header.clone(), mended.clone()]);
+    }
 
     // nothing of this is known any more: an upload without rows is no proof of any
     lab.forget_everything();
@@ -141,7 +162,12 @@ fn a_file_goes_when_its_rows_are_there_and_only_then() {
         assert_eq!(lab.run_once().code, Some(3));
         assert_eq!(lab.job("header.csv")["reason"], "no-rows");
         assert!(lab.path("header.csv").exists());
-        lab.expect(vec![good.clone(), header.clone(), again.clone()]);
+        lab.expect(vec![
+            good.clone(),
+            header.clone(),
+            mended.clone(),
+            again.clone(),
+        ]);
     }
 }
 

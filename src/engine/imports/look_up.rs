@@ -11,8 +11,8 @@ use crate::engine::batch::Outcome;
 use crate::engine::conflicts;
 use crate::engine::reconcile::{cannot_arrive, not_listed, unlisted};
 use crate::engine::{Recorded, Shared};
-use crate::job::{Job, Md5, RemoteId};
-use crate::redivis::{ApiError, Upload, is_numbered};
+use crate::job::{Job, Md5, RemoteId, is_numbered};
+use crate::redivis::{ApiError, Upload};
 
 /// Looks jobs of one table up in its list: what stands there with our size and md5, under our name or under one
 /// that Redivis made of it, is adopted. An import that has failed brought no rows: it is what became of our request

@@ -122,7 +122,7 @@ impl Pool {
         let mut early = Vec::new();
         for (job, last) in jobs {
             match last {
-                Some(last @ (Last::InTable(_) | Last::Listed(..) | Last::Unproven(_))) => {
+                Some(last @ (Last::InTable(_) | Last::Listed(_) | Last::Unproven(_))) => {
                     self.stock.compare(job, last);
                 }
                 Some(Last::UnderWay) => early.push(job),

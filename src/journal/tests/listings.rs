@@ -10,6 +10,7 @@ fn row(name: &str, number: u8) -> Listed {
         remote: RemoteId::new(format!("r{number}")),
         size: u64::from(number),
         md5: Md5([number; 16]),
+        added_at: None,
     }
 }
 
@@ -52,7 +53,11 @@ fn listed(number: u8) -> Last {
         size: u64::from(number),
         md5: Some(Md5([number; 16])),
     };
-    Last::Listed(before, now())
+    Last::Listed(Held {
+        so_named: Some(before),
+        numbered: Vec::new(),
+        at: now(),
+    })
 }
 
 #[test]
@@ -179,4 +184,79 @@ fn what_was_registered_from_here_counts_unless_the_listing_alone_is_asked() {
     end(&bench, &jobs[0].table, listing);
     assert!(matches!(last(&bench, &jobs)[0], Some(Last::InTable(_))));
     assert_eq!(by_listing(), Some(listed(7)));
+}
+
+#[test]
+fn of_several_files_with_one_name_the_one_that_came_last_counts() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a", 1)]);
+    let jobs = bench.jobs();
+    let at = |number: u8, seconds: Option<i64>| Listed {
+        added_at: seconds.map(|seconds| now() + SignedDuration::from_secs(seconds)),
+        ..row("a", number)
+    };
+    for (rows, wanted) in [
+        ([at(1, Some(5)), at(2, Some(9))], 2),
+        ([at(1, Some(9)), at(2, Some(5))], 1),
+        ([at(1, Some(5)), at(2, Some(5))], 2),
+        // by their order, where nothing is told
+        ([at(1, None), at(2, Some(5))], 2),
+        ([at(1, Some(5)), at(2, None)], 2),
+    ] {
+        let listing = begin(&bench, "lab.data.raw");
+        add(&bench, listing, rows.to_vec());
+        end(&bench, "lab.data.raw", listing);
+        assert_eq!(last(&bench, &jobs), [Some(listed(wanted))], "{rows:?}");
+    }
+}
+
+/// Redivis gives rows whose name is taken a number.
+#[test]
+fn of_rows_what_has_a_number_may_be_the_same_file() {
+    let bench = Bench::new();
+    bench.enqueue(&[("a.csv", 7)]);
+    let files = bench.jobs();
+    let size = files[0].seen.size;
+    let named = |name: &str, number: u8, size: u64| Listed {
+        size,
+        ..row(name, number)
+    };
+    let listing = begin(&bench, "lab.data.raw");
+    let rows = vec![
+        named("a.csv", 1, size + 1),
+        named("a.csv-2", 2, size),
+        named("a-3.csv", 3, size),
+        // other content, and another name
+        named("a.csv-4", 4, size + 1),
+        named("ab.csv", 5, size),
+        named("b.csv-2", 6, size),
+    ];
+    add(&bench, listing, rows);
+    end(&bench, "lab.data.raw", listing);
+    let remotes = |last: Option<Last>| match last {
+        Some(Last::Listed(held)) => {
+            let mut remotes: Vec<_> = held.all().map(|before| before.remote.clone()).collect();
+            remotes.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+            remotes
+        }
+        other => panic!("{other:?}"),
+    };
+    let ids = |numbers: &[u8]| -> Vec<_> {
+        let ids = numbers.iter();
+        ids.map(|n| RemoteId::new(format!("r{n}"))).collect()
+    };
+    let known = |bench: &Bench| last(bench, &bench.jobs()).swap_remove(0);
+    assert_eq!(remotes(known(&bench)), ids(&[1]), "of files");
+    bench.edit("UPDATE jobs SET kind = 'tabular'");
+    assert_eq!(remotes(known(&bench)), ids(&[1, 2, 3]));
+
+    // what was registered from here last is looked for by its address
+    carry_path(&bench, "a.csv");
+    let remote = "UPDATE jobs SET remote_id = 'r3' WHERE remote_name = 'a.csv'";
+    bench.edit(remote);
+    bench.enqueue(&[("a.csv", 8)]);
+    bench.edit("UPDATE jobs SET kind = 'tabular'");
+    let again = vec![bench.jobs().pop().unwrap()];
+    let mut listed = block(bench.journal().last_listed(&again)).unwrap();
+    assert_eq!(remotes(listed.remove(&again[0].id)), ids(&[3]));
 }
