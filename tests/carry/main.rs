@@ -29,6 +29,7 @@ mod priority;
 mod process;
 mod receipts;
 mod refusals;
+mod registration;
 mod reports;
 mod rows;
 mod sets;
