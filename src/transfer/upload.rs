@@ -296,9 +296,7 @@ impl Upload {
             }
             300..=399 => self.ask(),
             status if is_busy(status) => Verdict::BackOff(busy(reply)),
-            401 | 403 if std::mem::replace(&mut self.denied, true) => {
-                Verdict::NewTempUpload(refused(reply))
-            }
+            401 | 403 if std::mem::replace(&mut self.denied, true) => self.shut_out(reply),
             401 | 403 => self.ask(),
             404 | 410 | 499 => self.gone(reply.status),
             412 => {
@@ -337,7 +335,7 @@ impl Upload {
             200..=299 => Verdict::Stored(reply.evidence),
             300..=399 => Verdict::BackOff(Cause::Redirected(reply.status)),
             status if is_busy(status) => Verdict::BackOff(busy(reply)),
-            401 | 403 => Verdict::NewTempUpload(refused(reply)),
+            401 | 403 => self.shut_out(reply),
             status => self.gone(status),
         }
     }
@@ -357,12 +355,29 @@ impl Upload {
     }
 
     fn gone(&mut self, status: u16) -> Verdict {
+        self.lose(Cause::Gone(status))
+    }
+
+    /// The session is of no use any more. What ends each one the same way would have the file sent for ever: what a new one
+    /// confirms clears all other counts.
+    fn lose(&mut self, cause: Cause) -> Verdict {
         self.troubles.sessions_lost += 1;
         if self.troubles.sessions_lost >= MAX_SESSIONS_LOST {
-            Verdict::Park(ParkReason::SessionsLost, Cause::Gone(status))
+            Verdict::Park(ParkReason::SessionsLost, cause)
         } else {
-            Verdict::NewSession(Cause::Gone(status))
+            Verdict::NewSession(cause)
         }
+    }
+
+    /// Access is refused in a session. One that took bytes before counts as lost; else it may be a matter of hours and of
+    /// every file.
+    fn shut_out(&mut self, reply: &Reply) -> Verdict {
+        if self.confirmed > 0
+            && let Verdict::Park(reason, cause) = self.lose(refused(reply))
+        {
+            return Verdict::Park(reason, cause);
+        }
+        Verdict::NewTempUpload(refused(reply))
     }
 
     // ---- what the server holds
@@ -370,7 +385,7 @@ impl Upload {
     fn held(&mut self, held: Held) -> Verdict {
         let bytes = match held {
             Held::Malformed if self.malformed => {
-                return Verdict::NewSession(Cause::Nonsense("a Range that cannot be read, twice"));
+                return self.lose(Cause::Nonsense("a Range that cannot be read, twice"));
             }
             Held::Malformed => {
                 self.malformed = true;
@@ -381,7 +396,7 @@ impl Upload {
         };
         self.malformed = false;
         if bytes > self.bound {
-            Verdict::NewSession(Cause::Nonsense("it claims bytes that were never sent"))
+            self.lose(Cause::Nonsense("it claims bytes that were never sent"))
         } else if bytes == self.size && self.confirmed == self.size {
             self.finalizing()
         } else if bytes < self.confirmed || (held == Held::Nothing && self.next != Request::Query) {
@@ -392,9 +407,9 @@ impl Upload {
     }
 
     /// Every byte is in, but a 308 is no success.
-    fn finalizing(&self) -> Verdict {
+    fn finalizing(&mut self) -> Verdict {
         if self.attempts >= MAX_FINALIZING_ATTEMPTS {
-            return Verdict::NewSession(Cause::Finalizing);
+            return self.lose(Cause::Finalizing);
         }
         Verdict::BackOff(Cause::Finalizing)
     }
@@ -405,7 +420,7 @@ impl Upload {
             return self.ask();
         }
         if std::mem::replace(&mut self.went_back, true) {
-            return Verdict::NewSession(Cause::Nonsense(
+            return self.lose(Cause::Nonsense(
                 "it lost bytes that it had confirmed, twice",
             ));
         }

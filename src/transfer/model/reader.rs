@@ -117,7 +117,11 @@ impl Reader {
             300..=399 => Move::Ask,
             401 | 403 => {
                 self.denied += 1;
-                once(self.denied, Move::Ask, Move::NewTempUpload)
+                if self.denied == 1 {
+                    Move::Ask
+                } else {
+                    self.shut_out()
+                }
             }
             404 | 410 | 499 => self.session_lost(),
             412 => self.damaged(),
@@ -149,7 +153,7 @@ impl Reader {
             }
             200..=299 => self.damaged(),
             300..=399 => Move::BackOff,
-            401 | 403 => Move::NewTempUpload,
+            401 | 403 => self.shut_out(),
             _ => self.session_lost(),
         }
     }
@@ -165,17 +169,21 @@ impl Reader {
         };
         let Some(holds) = says else {
             self.unreadable += 1;
-            return once(self.unreadable, Move::Ask, Move::NewSession);
+            return if self.unreadable == 1 {
+                Move::Ask
+            } else {
+                self.session_lost()
+            };
         };
         self.unreadable = 0;
         if holds > self.sent {
-            return Move::NewSession;
+            return self.session_lost();
         }
         if holds == self.size && self.confirmed == self.size {
             return if self.attempts < 9 {
                 Move::BackOff
             } else {
-                Move::NewSession
+                self.session_lost()
             };
         }
         if holds < self.confirmed || (!asked && reply.range.is_none()) {
@@ -192,7 +200,11 @@ impl Reader {
         self.rewinds += 1;
         self.less = 0;
         self.confirmed = to;
-        once(self.rewinds, Move::Rewound(to), Move::NewSession)
+        if self.rewinds == 1 {
+            Move::Rewound(to)
+        } else {
+            self.session_lost()
+        }
     }
 
     fn reaches(&mut self, at: u64) -> Move {
@@ -215,6 +227,16 @@ impl Reader {
         self.troubles.sessions_lost += 1;
         let parked = Move::Park(ParkReason::SessionsLost);
         three(self.troubles.sessions_lost, Move::NewSession, parked)
+    }
+
+    /// A session is refused that may have taken something.
+    fn shut_out(&mut self) -> Move {
+        if self.confirmed == 0 {
+            return Move::NewTempUpload;
+        }
+        self.troubles.sessions_lost += 1;
+        let parked = Move::Park(ParkReason::SessionsLost);
+        three(self.troubles.sessions_lost, Move::NewTempUpload, parked)
     }
 
     /// What is stored is not what was sent.
