@@ -170,11 +170,7 @@ impl Reader {
         after: JobId,
         size: usize,
     ) -> Result<Vec<JobRow>, JournalError> {
-        let (conditions, values) = filter.sql();
-        let sql = format!(
-            "SELECT {JOB_COLUMNS}, error, iif(claimed, 0, next_attempt_at) AS next_attempt_at, \
-             created_at, finished_at FROM jobs WHERE {conditions} AND id > {after} ORDER BY id LIMIT {size}"
-        );
+        let (sql, values) = filter.page(after, size);
         self.select(&sql, values, job_row)
     }
 
@@ -276,6 +272,16 @@ impl Reader {
 }
 
 impl Filter {
+    /// The next jobs after one, so many.
+    pub(super) fn page(&self, after: JobId, size: usize) -> (String, Vec<Value>) {
+        let (conditions, values) = self.sql();
+        let sql = format!(
+            "SELECT {JOB_COLUMNS}, error, iif(claimed, 0, next_attempt_at) AS next_attempt_at, \
+             created_at, finished_at FROM jobs WHERE {conditions} AND id > {after} ORDER BY id LIMIT {size}"
+        );
+        (sql, values)
+    }
+
     fn sql(&self) -> (String, Vec<Value>) {
         let mut conditions = vec!["1".to_owned()];
         let mut values = Vec::new();

@@ -99,15 +99,10 @@ impl Reader {
         filter: &ReceiptFilter,
         mut each: impl FnMut(Receipt) -> bool,
     ) -> Result<(), JournalError> {
-        let (conditions, values) = filter.sql();
         let mut after = JobId(0);
         loop {
-            let sql = format!(
-                "SELECT *, EXISTS (SELECT 1 FROM receipts AS later WHERE later.table_ref = receipts.table_ref \
-                 AND later.remote_name = receipts.remote_name AND later.job > receipts.job) AS replaced \
-                 FROM receipts WHERE {conditions} AND job > {after} ORDER BY job LIMIT {PAGE}"
-            );
-            let page = self.select(&sql, values.clone(), receipt)?;
+            let (sql, values) = filter.page(after);
+            let page = self.select(&sql, values, receipt)?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
@@ -151,6 +146,17 @@ impl Reader {
 }
 
 impl ReceiptFilter {
+    /// The next receipts after one.
+    pub(super) fn page(&self, after: JobId) -> (String, Vec<Value>) {
+        let (conditions, values) = self.sql();
+        let sql = format!(
+            "SELECT *, EXISTS (SELECT 1 FROM receipts AS later WHERE later.table_ref = receipts.table_ref \
+             AND later.remote_name = receipts.remote_name AND later.job > receipts.job) AS replaced \
+             FROM receipts WHERE {conditions} AND job > {after} ORDER BY job LIMIT {PAGE}"
+        );
+        (sql, values)
+    }
+
     /// For reading in pages, by number: no other index serves that, and each page would sort all that is left (hence the
     /// `+`).
     fn sql(&self) -> (String, Vec<Value>) {

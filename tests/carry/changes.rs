@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::lab::{Holding, Lab, MIB, Plan, holding, write_noise};
 use crate::process::{Running, each, wait_until};
+use crate::strace::{can_trace, run_once, succeeded};
 
 const SIZE: usize = 12 * MIB;
 
@@ -223,4 +224,33 @@ fn what_is_no_regular_file_is_left_alone() {
     lab.expect(vec![wanted]);
     assert_eq!(lab.jobs().len(), 1);
     assert_eq!(lab.report().requests(Call::Put), 1);
+}
+
+/// What an NFS client remembers of a file may be a minute old, and its bytes newer: a version is told by what the file is
+/// where it lies.
+#[test]
+fn whether_a_file_is_still_the_same_is_asked_where_it_lies() {
+    if !can_trace() {
+        return;
+    }
+    let lab = Lab::with(&Plan {
+        transfer: "resumable_above = \"1 MB\"\nchunk_size = \"1 MiB\"",
+        ..Plan::default()
+    });
+    let wanted = vec![
+        lab.drop_file("small", 1_000, 1),
+        lab.drop_file("large", 3_500_000, 2),
+    ];
+    let (ended, trace) = run_once(&lab, &["trace=statx"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    lab.expect(wanted);
+    // once it is opened, and before each chunk, and after the last
+    for (name, least) in [("small", 2), ("large", 5)] {
+        let file = format!("<{}>, \"\"", lab.path(name).display());
+        let calls = succeeded(&trace);
+        let looks: Vec<_> = calls.iter().filter(|call| call.contains(&file)).collect();
+        assert!(looks.len() >= least, "{name}: {trace}");
+        let remembered = looks.iter().find(|call| !call.contains("FORCE_SYNC"));
+        assert_eq!(remembered, None, "{trace}");
+    }
 }

@@ -357,3 +357,41 @@ fn pruning_finds_what_ended_by_an_index() {
     let sorts = |step: &String| step.contains("TEMP B-TREE") || step.starts_with("SCAN");
     assert!(!steps.iter().any(sorts), "{steps:?}");
 }
+
+/// There may be millions, and each page would sort all that are left.
+#[test]
+fn no_page_of_a_list_is_sorted() {
+    let bench = Bench::new();
+    let text = || Some("x".to_owned());
+    let receipts = ReceiptFilter {
+        table: text(),
+        kind: text(),
+        watch: text(),
+        ..ReceiptFilter::default()
+    };
+    let whole = ReceiptFilter {
+        is_whole: true,
+        ..receipts.clone()
+    };
+    let jobs = Filter {
+        watch: text(),
+        ..Filter::default()
+    };
+    let pages = [
+        receipts.page(JobId(7)),
+        whole.page(JobId(7)),
+        jobs.page(JobId(7), 10),
+    ];
+    let connection = rusqlite::Connection::open(&bench.path).unwrap();
+    for (sql, values) in pages {
+        let mut plan = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let steps = plan.query_map(rusqlite::params_from_iter(values), |row| {
+            row.get::<_, String>("detail")
+        });
+        let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
+        let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE"));
+        assert!(!sorts, "{sql}: {steps:?}");
+    }
+}
