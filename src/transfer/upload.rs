@@ -12,7 +12,7 @@ pub const CHUNK_QUANTUM: u64 = 256 * 1024;
 const FIRST_CHUNK: u64 = 8 * 1024 * 1024;
 /// Answers of the same useless kind that are taken in a row before a new temporary upload.
 const PATIENCE: u32 = 3;
-/// Vanished sessions of one version before a person must look.
+/// Sessions of one version that end before the upload is complete, until a person must look.
 const MAX_SESSIONS_LOST: u32 = 3;
 /// Uploads of one version that arrived damaged before a person must look.
 const MAX_CORRUPTED: u32 = 2;
@@ -296,9 +296,7 @@ impl Upload {
             }
             300..=399 => self.ask(),
             status if is_busy(status) => Verdict::BackOff(busy(reply)),
-            401 | 403 if std::mem::replace(&mut self.denied, true) => {
-                Verdict::NewTempUpload(refused(reply))
-            }
+            401 | 403 if std::mem::replace(&mut self.denied, true) => self.deny(reply),
             401 | 403 => self.ask(),
             404 | 410 | 499 => self.gone(reply.status),
             412 => {
@@ -337,7 +335,7 @@ impl Upload {
             200..=299 => Verdict::Stored(reply.evidence),
             300..=399 => Verdict::BackOff(Cause::Redirected(reply.status)),
             status if is_busy(status) => Verdict::BackOff(busy(reply)),
-            401 | 403 => Verdict::NewTempUpload(refused(reply)),
+            401 | 403 => self.deny(reply),
             status => self.gone(status),
         }
     }
@@ -356,12 +354,28 @@ impl Upload {
         Verdict::Continue
     }
 
+    // ---- the end of a session
+
     fn gone(&mut self, status: u16) -> Verdict {
+        self.end(Verdict::NewSession, Cause::Gone(status))
+    }
+
+    fn deny(&mut self, reply: &Reply) -> Verdict {
+        self.end(Verdict::NewTempUpload, refused(reply))
+    }
+
+    fn nonsense(&mut self, what: &'static str) -> Verdict {
+        self.end(Verdict::NewSession, Cause::Nonsense(what))
+    }
+
+    /// This session will not complete the upload. Each is counted, whatever ended it: the first bytes
+    /// of the next one are progress to everyone else, so nothing but this count would ever stop it.
+    fn end(&mut self, again: fn(Cause) -> Verdict, cause: Cause) -> Verdict {
         self.troubles.sessions_lost += 1;
         if self.troubles.sessions_lost >= MAX_SESSIONS_LOST {
-            Verdict::Park(ParkReason::SessionsLost, Cause::Gone(status))
+            Verdict::Park(ParkReason::SessionsLost, cause)
         } else {
-            Verdict::NewSession(Cause::Gone(status))
+            again(cause)
         }
     }
 
@@ -370,7 +384,7 @@ impl Upload {
     fn held(&mut self, held: Held) -> Verdict {
         let bytes = match held {
             Held::Malformed if self.malformed => {
-                return Verdict::NewSession(Cause::Nonsense("a Range that cannot be read, twice"));
+                return self.nonsense("a Range that cannot be read, twice");
             }
             Held::Malformed => {
                 self.malformed = true;
@@ -381,7 +395,7 @@ impl Upload {
         };
         self.malformed = false;
         if bytes > self.bound {
-            Verdict::NewSession(Cause::Nonsense("it claims bytes that were never sent"))
+            self.nonsense("it claims bytes that were never sent")
         } else if bytes == self.size && self.confirmed == self.size {
             self.finalizing()
         } else if bytes < self.confirmed || (held == Held::Nothing && self.next != Request::Query) {
@@ -392,9 +406,9 @@ impl Upload {
     }
 
     /// Every byte is in, but a 308 is no success.
-    fn finalizing(&self) -> Verdict {
+    fn finalizing(&mut self) -> Verdict {
         if self.attempts >= MAX_FINALIZING_ATTEMPTS {
-            return Verdict::NewSession(Cause::Finalizing);
+            return self.end(Verdict::NewSession, Cause::Finalizing);
         }
         Verdict::BackOff(Cause::Finalizing)
     }
@@ -405,9 +419,7 @@ impl Upload {
             return self.ask();
         }
         if std::mem::replace(&mut self.went_back, true) {
-            return Verdict::NewSession(Cause::Nonsense(
-                "it lost bytes that it had confirmed, twice",
-            ));
+            return self.nonsense("it lost bytes that it had confirmed, twice");
         }
         self.doubted = false;
         self.confirmed = bytes;

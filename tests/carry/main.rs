@@ -31,6 +31,7 @@ mod receipts;
 mod refusals;
 mod reports;
 mod rows;
+mod sessions;
 mod sets;
 mod slow;
 mod strace;

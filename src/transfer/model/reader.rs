@@ -117,7 +117,11 @@ impl Reader {
             300..=399 => Move::Ask,
             401 | 403 => {
                 self.denied += 1;
-                once(self.denied, Move::Ask, Move::NewTempUpload)
+                if self.denied == 1 {
+                    Move::Ask
+                } else {
+                    self.session_ended(Move::NewTempUpload)
+                }
             }
             404 | 410 | 499 => self.session_lost(),
             412 => self.damaged(),
@@ -149,7 +153,7 @@ impl Reader {
             }
             200..=299 => self.damaged(),
             300..=399 => Move::BackOff,
-            401 | 403 => Move::NewTempUpload,
+            401 | 403 => self.session_ended(Move::NewTempUpload),
             _ => self.session_lost(),
         }
     }
@@ -165,17 +169,21 @@ impl Reader {
         };
         let Some(holds) = says else {
             self.unreadable += 1;
-            return once(self.unreadable, Move::Ask, Move::NewSession);
+            return if self.unreadable == 1 {
+                Move::Ask
+            } else {
+                self.session_lost()
+            };
         };
         self.unreadable = 0;
         if holds > self.sent {
-            return Move::NewSession;
+            return self.session_lost();
         }
         if holds == self.size && self.confirmed == self.size {
             return if self.attempts < 9 {
                 Move::BackOff
             } else {
-                Move::NewSession
+                self.session_lost()
             };
         }
         if holds < self.confirmed || (!asked && reply.range.is_none()) {
@@ -192,7 +200,11 @@ impl Reader {
         self.rewinds += 1;
         self.less = 0;
         self.confirmed = to;
-        once(self.rewinds, Move::Rewound(to), Move::NewSession)
+        if self.rewinds == 1 {
+            Move::Rewound(to)
+        } else {
+            self.session_lost()
+        }
     }
 
     fn reaches(&mut self, at: u64) -> Move {
@@ -212,9 +224,14 @@ impl Reader {
     }
 
     fn session_lost(&mut self) -> Move {
+        self.session_ended(Move::NewSession)
+    }
+
+    /// However it ended: the third of a version is the last.
+    fn session_ended(&mut self, again: Move) -> Move {
         self.troubles.sessions_lost += 1;
         let parked = Move::Park(ParkReason::SessionsLost);
-        three(self.troubles.sessions_lost, Move::NewSession, parked)
+        three(self.troubles.sessions_lost, again, parked)
     }
 
     /// What is stored is not what was sent.
