@@ -18,7 +18,7 @@ use crate::job::{
 };
 use crate::journal::{Entry, JournalError};
 use crate::redivis;
-use crate::transfer::{CHUNK_QUANTUM, Evidence, Request, Resume, Upload, Verdict};
+use crate::transfer::{CHUNK_QUANTUM, Cause, Evidence, Request, Resume, Upload, Verdict};
 
 /// An upload in progress.
 pub(super) struct Drive {
@@ -332,11 +332,13 @@ impl Drive {
         if !self.recorded().await? {
             return Ok(Left::Over);
         }
-        let ends = matches!(
+        // what ends in another way did not die of its age
+        let vanished = matches!(
             verdict,
-            Verdict::NewSession(_) | Verdict::Park(ParkReason::SessionsLost, _)
+            Verdict::NewSession(Cause::Gone(_))
+                | Verdict::Park(ParkReason::SessionsLost, Cause::Gone(_))
         );
-        if let Some(why) = self.too_slow().filter(|_| ends) {
+        if let Some(why) = self.too_slow().filter(|_| vanished) {
             return self
                 .worker
                 .end(|state| state.park(ParkReason::TooSlow), &why)

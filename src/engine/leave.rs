@@ -68,8 +68,15 @@ impl Worker {
                     .await
             }
             Verdict::Park(reason, cause) => {
-                self.end(|state| state.park(reason), &cause.to_string())
-                    .await
+                let mut why = explained(&cause);
+                if reason == ParkReason::SessionsLost {
+                    let sessions = self.job.troubles.sessions_lost;
+                    why = format!(
+                        "{sessions} upload sessions have ended before the upload was complete; \
+                         the last one: {why}"
+                    );
+                }
+                self.end(|state| state.park(reason), &why).await
             }
             other => Err(JournalError::Rejected(format!(
                 "{other:?} is no reason to leave"

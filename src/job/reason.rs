@@ -29,7 +29,7 @@ reasons! {
     Refused = "refused",
     /// What the server stored was not what was sent, twice.
     Corrupted = "corrupted",
-    /// Three upload sessions of this version vanished.
+    /// Three upload sessions of this version ended before the upload was complete.
     SessionsLost = "sessions-lost",
     /// Registered, but with another size or md5 than ours: the remote copy is not ours.
     RemoteDiffers = "remote-differs",

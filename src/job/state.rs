@@ -92,7 +92,8 @@ pub struct Intent {
 /// Counts of troubles that end in parking; they belong to the version, not to a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Troubles {
-    /// Sessions that vanished (404, 410, 499, expired).
+    /// Sessions that ended before the upload was complete: vanished (404, 410, 499, expired), denied,
+    /// in contradiction with themselves, or without an object of all their bytes.
     pub sessions_lost: u32,
     /// Uploads whose stored size or hash was not ours.
     pub corrupted: u32,

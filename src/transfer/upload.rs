@@ -12,7 +12,7 @@ pub const CHUNK_QUANTUM: u64 = 256 * 1024;
 const FIRST_CHUNK: u64 = 8 * 1024 * 1024;
 /// Answers of the same useless kind that are taken in a row before a new temporary upload.
 const PATIENCE: u32 = 3;
-/// Vanished sessions of one version before a person must look.
+/// Sessions of one version that end before the upload is complete, until a person must look.
 const MAX_SESSIONS_LOST: u32 = 3;
 /// Uploads of one version that arrived damaged before a person must look.
 const MAX_CORRUPTED: u32 = 2;
@@ -296,7 +296,7 @@ impl Upload {
             }
             300..=399 => self.ask(),
             status if is_busy(status) => Verdict::BackOff(busy(reply)),
-            401 | 403 if std::mem::replace(&mut self.denied, true) => self.shut_out(reply),
+            401 | 403 if std::mem::replace(&mut self.denied, true) => self.deny(reply),
             401 | 403 => self.ask(),
             404 | 410 | 499 => self.gone(reply.status),
             412 => {
@@ -335,7 +335,7 @@ impl Upload {
             200..=299 => Verdict::Stored(reply.evidence),
             300..=399 => Verdict::BackOff(Cause::Redirected(reply.status)),
             status if is_busy(status) => Verdict::BackOff(busy(reply)),
-            401 | 403 => self.shut_out(reply),
+            401 | 403 => self.deny(reply),
             status => self.gone(status),
         }
     }
@@ -354,30 +354,33 @@ impl Upload {
         Verdict::Continue
     }
 
+    // ---- the end of a session
+
     fn gone(&mut self, status: u16) -> Verdict {
-        self.lose(Cause::Gone(status))
+        self.end(Verdict::NewSession, Cause::Gone(status))
     }
 
-    /// The session is of no use any more. What ends each one the same way would have the file sent for ever: what a new one
-    /// confirms clears all other counts.
-    fn lose(&mut self, cause: Cause) -> Verdict {
+    /// Access is refused. Before a session took anything, that is no end of it: it may be a matter of hours and of every file.
+    fn deny(&mut self, reply: &Reply) -> Verdict {
+        if self.confirmed == 0 {
+            return Verdict::NewTempUpload(refused(reply));
+        }
+        self.end(Verdict::NewTempUpload, refused(reply))
+    }
+
+    fn nonsense(&mut self, what: &'static str) -> Verdict {
+        self.end(Verdict::NewSession, Cause::Nonsense(what))
+    }
+
+    /// This session will not complete the upload. Each is counted, whatever ended it: the first bytes
+    /// of the next one are progress to everyone else, so nothing but this count would ever stop it.
+    fn end(&mut self, again: fn(Cause) -> Verdict, cause: Cause) -> Verdict {
         self.troubles.sessions_lost += 1;
         if self.troubles.sessions_lost >= MAX_SESSIONS_LOST {
             Verdict::Park(ParkReason::SessionsLost, cause)
         } else {
-            Verdict::NewSession(cause)
+            again(cause)
         }
-    }
-
-    /// Access is refused in a session. One that took bytes before counts as lost; else it may be a matter of hours and of
-    /// every file.
-    fn shut_out(&mut self, reply: &Reply) -> Verdict {
-        if self.confirmed > 0
-            && let Verdict::Park(reason, cause) = self.lose(refused(reply))
-        {
-            return Verdict::Park(reason, cause);
-        }
-        Verdict::NewTempUpload(refused(reply))
     }
 
     // ---- what the server holds
@@ -385,7 +388,7 @@ impl Upload {
     fn held(&mut self, held: Held) -> Verdict {
         let bytes = match held {
             Held::Malformed if self.malformed => {
-                return self.lose(Cause::Nonsense("a Range that cannot be read, twice"));
+                return self.nonsense("a Range that cannot be read, twice");
             }
             Held::Malformed => {
                 self.malformed = true;
@@ -396,7 +399,7 @@ impl Upload {
         };
         self.malformed = false;
         if bytes > self.bound {
-            self.lose(Cause::Nonsense("it claims bytes that were never sent"))
+            self.nonsense("it claims bytes that were never sent")
         } else if bytes == self.size && self.confirmed == self.size {
             self.finalizing()
         } else if bytes < self.confirmed || (held == Held::Nothing && self.next != Request::Query) {
@@ -409,7 +412,7 @@ impl Upload {
     /// Every byte is in, but a 308 is no success.
     fn finalizing(&mut self) -> Verdict {
         if self.attempts >= MAX_FINALIZING_ATTEMPTS {
-            return self.lose(Cause::Finalizing);
+            return self.end(Verdict::NewSession, Cause::Finalizing);
         }
         Verdict::BackOff(Cause::Finalizing)
     }
@@ -420,9 +423,7 @@ impl Upload {
             return self.ask();
         }
         if std::mem::replace(&mut self.went_back, true) {
-            return self.lose(Cause::Nonsense(
-                "it lost bytes that it had confirmed, twice",
-            ));
+            return self.nonsense("it lost bytes that it had confirmed, twice");
         }
         self.doubted = false;
         self.confirmed = bytes;

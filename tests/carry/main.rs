@@ -32,6 +32,7 @@ mod refusals;
 mod registration;
 mod reports;
 mod rows;
+mod sessions;
 mod sets;
 mod slow;
 mod strace;

@@ -133,35 +133,3 @@ fn first_free(daemon: &Running, others: usize) -> u64 {
     let mut free = (0..).filter(|number| !open.contains(number));
     free.nth(others).unwrap()
 }
-
-/// Each session takes bytes, which clears what is counted otherwise; and none comes to an end.
-#[test]
-fn a_file_whose_sessions_all_end_the_same_way_is_parked_after_the_third() {
-    let size = 3_500_000;
-    let ranges = [
-        ("never made", format!("bytes=0-{}", size - 1), "all bytes"),
-        (
-            "more than was sent",
-            "bytes=0-99999999".to_owned(),
-            "never sent",
-        ),
-    ];
-    for (what, range, words) in ranges {
-        let lab = Lab::with(&Plan {
-            transfer: "resumable_above = \"1 MB\"\nchunk_size = \"4 MiB\"",
-            ..Plan::default()
-        });
-        lab.drop_file("large", size, 1);
-        let always = |call| Fault::new(call, Action::WrongRange(Some(range.clone()))).times(1_000);
-        lab.script(vec![always(Call::Chunk), always(Call::Query)]);
-        let daemon = lab.start(&["run"]);
-        wait_until("it is parked", || lab.total("parked") == 1);
-        assert_eq!(daemon.terminate().code, Some(0));
-        let job = lab.job("large");
-        assert_eq!(job["reason"], "sessions-lost", "{what}: {job}");
-        let why = job["error"].as_str().unwrap();
-        assert!(why.contains(words), "{what}: {why}");
-        assert_eq!(lab.report().requests(Call::Start), 3, "{what}");
-        lab.expect(Vec::new());
-    }
-}

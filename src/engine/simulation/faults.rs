@@ -60,6 +60,21 @@ pub(super) enum Fate {
     RangeBeyond,
 }
 
+impl Fate {
+    fn may_end_a_session(self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::Gone
+                | Self::Rewound
+                | Self::SlowToFinish
+                | Self::NoRange
+                | Self::StrangeRange
+                | Self::RangeBeyond
+        )
+    }
+}
+
 /// How bad it is, and what kind of trouble there can be.
 #[derive(Debug, Clone)]
 pub(super) struct Weather {
@@ -77,6 +92,8 @@ pub(super) struct Weather {
     pub outage: Option<(i64, Outage)>,
     /// What a parked file may be due to.
     pub excuses: BTreeSet<&'static str>,
+    /// Troubles so far of which each may end a session.
+    spoilt: u32,
 }
 
 /// How the servers fail; `None`: one does not.
@@ -97,6 +114,7 @@ impl Weather {
             uploads_down_until: 0,
             outage: None,
             excuses: BTreeSet::new(),
+            spoilt: 0,
         }
     }
 
@@ -192,13 +210,30 @@ impl Weather {
             Fate::Refused(_) => chance.of(&["refused", "sessions-lost", "corrupted"]),
             Fate::Damaged | Fate::WrongHash => "corrupted",
             Fate::Gone => "sessions-lost",
-            _ => return fate,
+            _ => {
+                self.spoil(fate);
+                return fate;
+            }
         };
         if !self.cruel {
             return Fate::Well;
         }
         self.excuses.insert(kind);
+        self.spoil(fate);
         fate
+    }
+
+    /// Notes what may end a session. Another one may have died of its age: so it takes one for a link
+    /// that seems too slow, and two for the third session.
+    fn spoil(&mut self, fate: Fate) {
+        if !fate.may_end_a_session() {
+            return;
+        }
+        self.spoilt += 1;
+        self.excuses.insert("too-slow");
+        if self.spoilt > 1 {
+            self.excuses.insert("sessions-lost");
+        }
     }
 }
 

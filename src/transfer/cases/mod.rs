@@ -24,6 +24,7 @@ enum Seen {
 use Seen::*;
 
 mod causes;
+mod endings;
 mod rows;
 
 fn reply(seen: Seen) -> Option<Reply> {
@@ -322,20 +323,6 @@ fn a_size_that_is_not_a_multiple_ends_with_a_short_chunk() {
         "short",
         &mut upload,
         &[OPEN, FIRST, ("chunk 2+1B", Status(200), "stored")],
-    );
-}
-
-#[test]
-fn the_third_vanished_session_of_a_version_parks_it() {
-    let troubles = Troubles {
-        sessions_lost: 2,
-        ..Troubles::default()
-    };
-    let mut upload = Upload::resumable(4 * Q, 2 * Q, troubles);
-    talk(
-        "third",
-        &mut upload,
-        &[OPEN, ("chunk 0+2", Status(404), "park sessions-lost")],
     );
 }
 

@@ -120,7 +120,7 @@ impl Reader {
                 if self.denied == 1 {
                     Move::Ask
                 } else {
-                    self.shut_out()
+                    self.denied_for_good()
                 }
             }
             404 | 410 | 499 => self.session_lost(),
@@ -153,7 +153,7 @@ impl Reader {
             }
             200..=299 => self.damaged(),
             300..=399 => Move::BackOff,
-            401 | 403 => self.shut_out(),
+            401 | 403 => self.denied_for_good(),
             _ => self.session_lost(),
         }
     }
@@ -223,20 +223,23 @@ impl Reader {
         Move::Confirmed(at)
     }
 
-    fn session_lost(&mut self) -> Move {
-        self.troubles.sessions_lost += 1;
-        let parked = Move::Park(ParkReason::SessionsLost);
-        three(self.troubles.sessions_lost, Move::NewSession, parked)
+    /// A session that has taken nothing has not ended.
+    fn denied_for_good(&mut self) -> Move {
+        match self.confirmed {
+            0 => Move::NewTempUpload,
+            _ => self.session_ended(Move::NewTempUpload),
+        }
     }
 
-    /// A session is refused that may have taken something.
-    fn shut_out(&mut self) -> Move {
-        if self.confirmed == 0 {
-            return Move::NewTempUpload;
-        }
+    fn session_lost(&mut self) -> Move {
+        self.session_ended(Move::NewSession)
+    }
+
+    /// However it ended: the third of a version is the last.
+    fn session_ended(&mut self, again: Move) -> Move {
         self.troubles.sessions_lost += 1;
         let parked = Move::Park(ParkReason::SessionsLost);
-        three(self.troubles.sessions_lost, Move::NewTempUpload, parked)
+        three(self.troubles.sessions_lost, again, parked)
     }
 
     /// What is stored is not what was sent.
