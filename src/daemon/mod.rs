@@ -13,10 +13,10 @@ mod accounts;
 mod after;
 mod once;
 mod prune;
+mod watches;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
@@ -26,12 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Environment, Existing, LoadError, TokenError};
 use crate::engine::Pulse;
-use crate::job::{Naming, Sighting, WatchName};
-use crate::journal::{
-    Configured, Journal, JournalError, NewJob, OpenError, UNARRIVED_TOLD, WatchRow,
-};
+use crate::job::WatchName;
+use crate::journal::{Configured, Journal, JournalError, OpenError};
 use crate::redivis::BuildError;
-use crate::watch::{self, Health, Ledger, MISSING_TOLD, Missing, SpawnError, Watching};
+use crate::watch::{SpawnError, Watching};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +170,7 @@ async fn serve(
         pulses,
     } = accounts::start(accounts, env, &journal, &stop);
     let mut after = after::start(config, &journal, &stop).await?;
-    let watches = start_watches(config, host, &journal)?;
+    let watches = watches::start(config, host, &journal)?;
 
     let keep = config.journal.keep_finished;
     let pruning = (!once).then(|| tokio::spawn(prune::now_and_then(journal.clone(), keep)));
@@ -187,7 +185,7 @@ async fn serve(
     let turn = tokio::select! {
         turn = signals.reason(config, env) => Ok(turn),
         ended = settled_once(config, &watches, &doing, &journal), if once => ended.map(Turn::Ended),
-        name = ended_watch(&watches) => Err(DaemonError::WatchEnded(name)),
+        name = watches::ended(&watches) => Err(DaemonError::WatchEnded(name)),
         Some(result) = engines.join_next() => return Err(engine_failed(result)),
         Some(result) = after.join_next() => return Err(engine_failed(result)),
     };
@@ -201,7 +199,7 @@ async fn serve(
     }
     // or whoever waits for it would not stop
     journal.wait_for_room(false);
-    stop_watches(watches).await;
+    watches::stop(watches).await;
     stop.cancel();
     let mut ended = Ok(Ok(()));
     while let Some(one) = match engines.join_next().await {
@@ -275,21 +273,13 @@ async fn begin(
         path: watch.path.clone(),
         table: watch.table.clone(),
         kind: watch.kind,
-        naming: naming(watch, host),
+        naming: watches::naming(watch, host),
         leaves_existing: watch.existing == Existing::Ignore,
     });
     let version = env!("CARGO_PKG_VERSION");
     journal
         .begin_at(home, version, watches.collect(), file_clock())
         .await
-}
-
-fn naming(watch: &config::Watch, host: &OsStr) -> Naming {
-    Naming {
-        template: watch.remote_name.clone(),
-        watch: watch.name.clone(),
-        host: host.to_owned(),
-    }
 }
 
 /// The time by the clock that files are stamped with, which lags a little behind the other: a file that
@@ -300,104 +290,7 @@ fn file_clock() -> Timestamp {
     Timestamp::new(now.tv_sec, nanosecond).unwrap_or_else(|_| Timestamp::now())
 }
 
-fn start_watches(
-    config: &Config,
-    host: &OsStr,
-    journal: &Journal,
-) -> Result<Vec<Watching>, SpawnError> {
-    config
-        .watches
-        .iter()
-        .map(|watch| {
-            let desk = Desk {
-                journal: journal.clone(),
-                naming: naming(watch, host),
-                watch: watch.clone(),
-            };
-            watch::spawn(watch.clone(), desk)
-        })
-        .collect()
-}
-
-/// Where a watch meets the journal: neither room knows the other.
-struct Desk {
-    journal: Journal,
-    watch: config::Watch,
-    naming: Naming,
-}
-
-impl Ledger for Desk {
-    type Error = JournalError;
-
-    fn unknown(
-        &self,
-        watch: &WatchName,
-        sightings: Vec<Sighting>,
-    ) -> Result<Vec<Sighting>, JournalError> {
-        self.journal.unknown(watch, sightings)
-    }
-
-    fn missing(
-        &self,
-        watch: &WatchName,
-        folder: &Path,
-        but: &[PathBuf],
-    ) -> Result<Vec<Missing>, JournalError> {
-        const { assert!(UNARRIVED_TOLD == MISSING_TOLD) };
-        let unarrived = self.journal.unarrived(watch, folder, but)?.into_iter();
-        let missing = unarrived.map(|file| Missing {
-            path: file.path,
-            failed: file.failed,
-        });
-        Ok(missing.collect())
-    }
-
-    fn enqueue(&self, watch: &WatchName, sightings: Vec<Sighting>) -> Result<(), JournalError> {
-        let mut sightings = sightings;
-        // of two files that would share a name the first one has it: not by chance
-        sightings.sort_by(|one, other| one.path.cmp(&other.path));
-        let files = sightings.into_iter().map(|sighting| NewJob {
-            remote_name: self.naming.name(&sighting),
-            sighting,
-        });
-        let table = &self.watch.table;
-        self.journal
-            .enqueue(watch, table, files.collect(), Timestamp::now())?;
-        Ok(())
-    }
-
-    fn report(&self, watch: &WatchName, health: Health) -> Result<(), JournalError> {
-        self.journal.report_watch(WatchRow {
-            name: watch.clone(),
-            account: self.watch.account.clone(),
-            path: self.watch.path.clone(),
-            table: self.watch.table.clone(),
-            mode: health.mode.as_str().to_owned(),
-            mode_reason: health.mode_reason,
-            settling: health.settling,
-            held: health.held,
-            overflows: health.overflows,
-            last_scan_at: health.last_scan_at,
-            error: health.error,
-            closed: None,
-        })
-    }
-}
-
 // ---- running
-
-/// The name of a watch whose thread has ended, should that ever happen.
-async fn ended_watch(watches: &[Watching]) -> WatchName {
-    let ended = watches.iter().map(|watch| {
-        let mut phase = watch.phase();
-        Box::pin(async move {
-            while phase.changed().await.is_ok() {}
-            watch.name().clone()
-        })
-    });
-    let (name, ..) = futures_util::future::select_all(ended).await;
-    name
-}
 
 /// Tells systemd that all is well, as long as the loops really turn. While the journal's disk is full
 /// the engine waits for the journal's writer, whose tries are its pulse then.
@@ -420,12 +313,5 @@ async fn watchdog(pulses: Vec<Pulse>, mut tries: tokio::sync::watch::Receiver<()
 fn tell(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "systemd could not be told how the daemon is doing");
-    }
-}
-
-async fn stop_watches(watches: Vec<Watching>) {
-    let stopped = tokio::task::spawn_blocking(|| watch::stop_all(watches)).await;
-    if stopped.is_err() {
-        tracing::warn!("a watch could not be stopped");
     }
 }
