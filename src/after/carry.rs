@@ -14,6 +14,7 @@ use super::deed::{
 };
 use super::hand;
 use super::place::{self, BLOCK, Content, Place};
+use super::witness;
 use crate::beneath::{Folder, OpenError, Pinned, Root, fingerprint};
 use crate::crash_point::{Point, pass};
 use crate::job::{Fingerprint, Md5, printable};
@@ -37,19 +38,13 @@ pub(super) fn carry(
     let target = open_target(to, &work.intent.root)?;
     let folder = make_folders(root, &target, work.parent())?;
     let name = work.name().to_owned();
-    if is_there_already(&from, &folder, &name, pinned)? {
-        return Err(format!(
-            "move_to, {}, is the drop folder itself, mounted a second time: nothing can be moved there; name another \
-             folder",
-            printable(to)
-        ));
-    }
     let moved = |name: &OsStr| {
         let path = to.join(work.parent()).join(name);
         format!("the file was moved to {}", printable(&path))
     };
     if let Place::Same(taken) = place::find(&folder, &name, content)? {
-        // a copy that was whole before a crash, or somebody else's
+        // a copy that was whole before a crash, or somebody else's; or the file itself, seen twice
+        refuse_itself(work, root, &target, &from, &folder, to)?;
         let said = moved(&taken);
         return take_away(work, root, from, folder, pinned, said);
     }
@@ -73,6 +68,7 @@ pub(super) fn carry(
         }
         Err(Errno::NOENT) => gone(root, work),
         Err(Errno::XDEV) => {
+            refuse_itself(work, root, &target, &from, &folder, to)?;
             let part = part(&work.intent.aside);
             match copy(work, &from, &folder, &part, content)? {
                 Copied::Whole => {}
@@ -93,26 +89,39 @@ pub(super) fn carry(
     }
 }
 
-/// Whether what the new folder has under this name is the very file, with no second name: a folder may be mounted twice,
-/// which no path tells, and not always the number of the device. It would be taken for its own copy.
-fn is_there_already(
+/// A folder may be mounted twice, which no path tells. Seen there, a file would be taken for its own copy; and moved into
+/// a folder that is watched, it would be found and moved again for ever. By a rename neither can be: that works within
+/// one mount only, of which the paths tell.
+fn refuse_itself(
+    work: &Work<'_>,
+    root: &Root,
+    target: &Root,
     from: &Folder,
-    to: &Folder,
-    name: &OsStr,
-    pinned: &Pinned,
-) -> Result<bool, String> {
+    folder: &Folder,
+    to: &Path,
+) -> Result<(), String> {
+    let witness = part(&work.intent.aside);
     let look = || {
-        let identity = |folder: &Folder| folder.identity().map_err(OpenError::Io);
-        if identity(from)? == identity(to)? {
-            return Ok(true);
+        if witness::is_among(&[from], folder, &witness)? {
+            return Ok(Some("is the drop folder itself"));
         }
-        match to.stat(name) {
-            Ok((seen, links)) => Ok(links == 1 && seen.is_version(&pinned.seen)),
-            Err(OpenError::Gone | OpenError::NotAFile(_)) => Ok(false),
-            Err(error) => Err(error),
+        let above = witness::above(root, work.parent())?;
+        if above.is_empty() {
+            return Ok(None);
         }
+        let above: Vec<&Folder> = above.iter().collect();
+        let inside = witness::is_among(&above, &target.folder("".as_ref())?, &witness)?;
+        Ok(inside.then_some("is a folder of the drop folder"))
     };
-    look().map_err(|error: OpenError| hand::failed("move_to cannot be looked at", error))
+    let found = look().map_err(|error: OpenError| {
+        hand::failed("move_to cannot be told from the drop folder", error)
+    })?;
+    found.map_or(Ok(()), |what| {
+        Err(format!(
+            "move_to, {}, {what}, mounted a second time: nothing can be moved there; name another folder",
+            printable(to)
+        ))
+    })
 }
 
 /// Deletes the source of what lies in the new folder, whole and named: first that is made to survive a power cut.
@@ -152,9 +161,7 @@ pub(super) fn open_target(to: &Path, root: &Path) -> Result<Root, String> {
         );
         hand::failed(&what, OpenError::Io(error))
     })?;
-    // the configuration compares paths; a link may lead elsewhere
-    let really = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if really(to).starts_with(really(root)) {
+    if witness::leads_into(to, root) {
         return Err(format!(
             "move_to, {}, leads into the drop folder: what is moved there would be uploaded again",
             printable(to)
@@ -204,10 +211,8 @@ fn copy(
     part: &OsStr,
     content: Content,
 ) -> Result<Copied, String> {
-    match hand::delete(to, part) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(hand::failed("a part of a copy cannot be removed", error)),
-    }
+    witness::forget(to, part)
+        .map_err(|error| hand::failed("a part of a copy cannot be removed", error))?;
     let copied = copy_into(work, from, to, part, content);
     if !matches!(copied, Ok(Copied::Whole)) {
         // the next try removes what stays

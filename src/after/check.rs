@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, accessat, stat, statvfs};
 use rustix::io::Errno;
 
+use super::witness::leads_into;
 use crate::config::{AfterUpload, Watch};
 use crate::job::printable;
 
@@ -18,6 +19,11 @@ pub fn check(watch: &Watch) -> Vec<String> {
     let mut said = vec![writable(&watch.path)];
     if let Some(to) = to {
         said.push(writable(to));
+        if leads_into(to, &watch.path) {
+            let to = printable(to);
+            said.push(format!("{to} is the drop folder, or lies in it: nothing can be moved there; name another folder"));
+            return said;
+        }
         if let Ok((from, to)) = stat(&watch.path).and_then(|from| Ok((from, stat(to)?)))
             && from.st_dev != to.st_dev
         {

@@ -11,6 +11,7 @@
 //! | `resume`  | one that was interrupted: finished, put back, or begun anew             |
 //! | `carry`   | moving: by a rename, or by a copy across file systems                   |
 //! | `place`   | a name in the new folder: free, or taken by the same content            |
+//! | `witness` | whether the new folder is the drop folder, mounted a second time         |
 //! | `hand`    | renaming, deleting, syncing, by descriptors of folders                  |
 //! | `check`   | whether it could be done, for `check`                                   |
 //! | `ledger`  | what this room needs from the outside                                   |
@@ -46,6 +47,7 @@ mod resume;
 mod rounds;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use check::check;
 pub use ledger::{Concluded, Ledger};

@@ -6,6 +6,7 @@ use super::carry::{open_target, part};
 use super::deed::{self, Ended, GONE, Standing, Work, is_renamed, open_root, put_back};
 use super::hand;
 use super::place::{self, Place};
+use super::witness;
 use crate::beneath::{Folder, OpenError, Root};
 use crate::job::{Deed, printable};
 
@@ -34,6 +35,11 @@ pub(super) fn resume(work: &mut Work<'_>) -> Result<Resumed, String> {
                 // what lies where it was dropped was not begun, or only copied
                 Err(why) => return untouched(source.as_ref(), work, why),
             };
+            // of a look whether the two are one; a copy's is in the folder itself
+            let forgotten = target.folder("".as_ref());
+            forgotten
+                .and_then(|folder| witness::forget(&folder, &part(&work.intent.aside)))
+                .map_err(|error| hand::failed("a private name cannot be removed", error))?;
             match target.folder(work.parent()) {
                 Ok(folder) => of_move(work, &root, source, folder),
                 Err(OpenError::Gone | OpenError::NotAFile(_)) => of_deletion(work, &root, source),
@@ -82,10 +88,8 @@ fn of_move(
     let Some(content) = work.content() else {
         return Ok(Resumed::Untouched);
     };
-    match hand::delete(&target, &part(&work.intent.aside)) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-        Err(error) => return Err(hand::failed("a part of a copy cannot be removed", error)),
-    }
+    witness::forget(&target, &part(&work.intent.aside))
+        .map_err(|error| hand::failed("a part of a copy cannot be removed", error))?;
     let moved = |how: &str| {
         Ok(Resumed::Ended(Ended::Acted(format!(
             "the file was moved to move_to as {how}; that had been interrupted"

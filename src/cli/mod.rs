@@ -94,10 +94,10 @@ fn run(config: Config, env: &Environment, once: bool) -> Result<Exit, Failure> {
         tracing::warn!(hint = remark.hint, "{}", remark.what);
     }
     let runtime = runtime()?;
-    let ended = runtime.block_on(daemon::run(config, env, once))?;
+    let ended = runtime.block_on(daemon::run(config, env, once));
     // nothing that is still under way may hold the process: the journal knows where it stands
     runtime.shutdown_background();
-    let failure = match ended {
+    let failure = match ended? {
         Ended::Stopped => return Ok(Exit::Fine),
         Ended::Settled { done, failed } => {
             // the exit code says it too, should nobody read this

@@ -7,11 +7,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::TaskEnded;
 use crate::after::{self, Concluded, Ledger, Orders};
 use crate::config::{Config, Retry};
 use crate::engine::retry_delay;
 use crate::job::{AfterIntent, Job, JobId, Proven, WatchName};
 use crate::journal::{self, Journal, JournalError, Queue};
+
+/// What a hand has begun may end for this long at a stop: a copy notices it between two pieces.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// At a reload for longer, since the daemon ends if it does not: a slow disk may take its time. Not so long that a stop
+/// that is asked for meanwhile would take more than systemd grants it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One hand for each watch, and for each that is configured no more and has something left to end.
 pub(super) async fn start(
@@ -37,6 +44,28 @@ pub(super) async fn start(
         hands.spawn(after::run(orders, memory, stop.clone()));
     }
     Ok(hands)
+}
+
+/// Waits for hands that were told to stop, and tells how each ended. `false`: some were left behind. A file system that
+/// does not answer can hold a hand for ever, and what it does is found by its intent, whatever becomes of it.
+pub(super) async fn stop(
+    mut hands: JoinSet<Result<(), JournalError>>,
+    reloads: bool,
+    mut ended: impl FnMut(TaskEnded),
+) -> bool {
+    let all = async {
+        while let Some(one) = hands.join_next().await {
+            ended(one);
+        }
+    };
+    let patience = if reloads { PATIENCE } else { FAREWELL };
+    let in_time = tokio::time::timeout(patience, all).await.is_ok();
+    if !in_time {
+        tracing::warn!(
+            "a disk or a share does not answer; what was begun with a file on it is ended by the next start"
+        );
+    }
+    in_time
 }
 
 struct Memory {

@@ -73,6 +73,12 @@ pub enum DaemonError {
     /// A thread that should run for ever has ended.
     #[error("the watch `{0}` has ended by itself; this is a mistake in redivis-drop")]
     WatchEnded(WatchName),
+    /// A disk or a share does not answer, and a hand is on a file of it: none of a new life may be on the same file.
+    #[error(
+        "a file is being moved or deleted on a disk or a share that does not answer, so the configuration cannot be \
+         reloaded beside that; the daemon ends, and its next start goes on with the new configuration"
+    )]
+    HandLeft,
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(#[from] std::io::Error),
@@ -202,14 +208,11 @@ async fn serve(
     watches::stop(watches).await;
     stop.cancel();
     let mut ended = Ok(Ok(()));
-    while let Some(one) = match engines.join_next().await {
-        Some(engine) => Some(engine),
-        None => after.join_next().await,
-    } {
-        if matches!(ended, Ok(Ok(()))) {
-            ended = one;
-        }
+    while let Some(one) = engines.join_next().await {
+        keep_failure(&mut ended, one);
     }
+    let reloads = matches!(turn, Ok(Turn::Reload(_)));
+    let hands_ended = after::stop(after, reloads, |one| keep_failure(&mut ended, one)).await;
     journal.close().await;
     match ended {
         Ok(Err(error @ JournalError::Full(_))) => {
@@ -217,6 +220,9 @@ async fn serve(
         }
         Ok(Err(error)) => return Err(error.into()),
         _ => {}
+    }
+    if reloads && !hands_ended {
+        return Err(DaemonError::HandLeft);
     }
     tracing::info!("stopped; the next start goes on from here");
     turn
@@ -234,7 +240,17 @@ async fn settled_once(
     Ok(ended)
 }
 
-fn engine_failed(result: Result<Result<(), JournalError>, tokio::task::JoinError>) -> DaemonError {
+/// How a task of an engine or a hand ended.
+type TaskEnded = Result<Result<(), JournalError>, tokio::task::JoinError>;
+
+/// Of all ends the first that is a failure counts.
+fn keep_failure(first: &mut TaskEnded, one: TaskEnded) {
+    if matches!(first, Ok(Ok(()))) {
+        *first = one;
+    }
+}
+
+fn engine_failed(result: TaskEnded) -> DaemonError {
     match result {
         Ok(Err(error)) => error.into(),
         _ => JournalError::Closed.into(),

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use crate::config::{self, Config};
 use crate::job::{Naming, Sighting, WatchName};
@@ -116,9 +117,16 @@ pub(super) async fn ended(watches: &[Watching]) -> WatchName {
     name
 }
 
+/// Stops the watches, and waits for them as long as they may take. On a thread of its own: those of the runtime may all
+/// wait for a file system that does not answer.
 pub(super) async fn stop(watches: Vec<Watching>) {
-    let stopped = tokio::task::spawn_blocking(|| watch::stop_all(watches)).await;
-    if stopped.is_err() {
+    let (tell, told) = oneshot::channel();
+    let stopping = std::thread::Builder::new().spawn(move || {
+        watch::stop_all(watches);
+        let _ = tell.send(());
+    });
+    // if there is no thread, dropping them has told them to stop
+    if stopping.is_err() || told.await.is_err() {
         tracing::warn!("a watch could not be stopped");
     }
 }

@@ -53,3 +53,26 @@ pub fn mount_twice(folder: &Path, at: &Path) {
     mount.arg("--bind").args([folder, at]);
     assert!(mount.status().unwrap().success());
 }
+
+/// Mounts what shows a folder and takes everything on to it, as an overlay over an empty disk: its folders have other
+/// numbers there. `false`, loudly, where that cannot be mounted.
+pub fn mount_as_another_kind(folder: &Path, at: &Path, empty: &Path, work: &Path) -> bool {
+    fs::create_dir_all(empty).unwrap();
+    fs::create_dir_all(work).unwrap();
+    mount(empty, "size=1m");
+    let layers = format!(
+        "lowerdir={},upperdir={},workdir={},userxattr",
+        empty.display(),
+        folder.display(),
+        work.display()
+    );
+    let mut mount = Command::new("mount");
+    mount
+        .args(["-t", "overlay", "-o", &layers, "overlay"])
+        .arg(at);
+    let mounted = mount.status().unwrap().success();
+    if !mounted {
+        eprintln!("skipped: no overlay can be mounted here");
+    }
+    mounted
+}

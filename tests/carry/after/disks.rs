@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{After, Scene, files};
 use crate::lab::KIB;
-use crate::namespace::{in_a_namespace, mount, mount_again, mount_twice};
+use crate::namespace::{in_a_namespace, mount, mount_again, mount_as_another_kind, mount_twice};
 use crate::process::wait_until;
 
 /// Whether so many files are in the table, and their jobs say with these words why they are still here.
@@ -80,15 +80,55 @@ fn what_is_to_be_moved_to_a_second_mount_of_its_own_folder_stays_and_says_why() 
     ) {
         return;
     }
+    for (of_another_kind, words) in [
+        (false, "leads into the drop folder"),
+        (true, "is the drop folder itself, mounted a second time"),
+    ] {
+        let mut scene = Scene::new(After::Move, "").unwrap();
+        let (root, done) = (&scene.lab.drop_folder, &scene.done);
+        if of_another_kind {
+            let [empty, work] = ["empty", "work"].map(|name| scene.lab.elsewhere(name));
+            if !mount_as_another_kind(root, done, &empty, &work) {
+                return;
+            }
+        } else {
+            mount_twice(root, done);
+        }
+        scene.drop_file("a", 1_000, 1);
+        scene.drop_file("b/c", 2_000, 2);
+        let daemon = scene.lab.start(&["run"]);
+        wait_until("both say why they stay", || {
+            wait_with_words(&scene, 2, words)
+        });
+        assert_eq!(daemon.terminate().code, Some(0));
+        assert_eq!(files(&scene.lab.drop_folder), ["a", "b/c"]);
+        scene.nothing_is_missing();
+    }
+}
+
+/// Or it would be found there, sent again, and moved again, for ever.
+#[test]
+fn what_was_moved_into_its_own_drop_folder_by_a_second_mount_is_not_moved_again() {
+    if !in_a_namespace(
+        "after::disks::what_was_moved_into_its_own_drop_folder_by_a_second_mount_is_not_moved_again",
+    ) {
+        return;
+    }
     let mut scene = Scene::new(After::Move, "").unwrap();
-    mount_twice(&scene.lab.drop_folder, &scene.done);
+    let inside = scene.lab.drop_folder.join("moved");
+    fs::create_dir(&inside).unwrap();
+    mount_twice(&inside, &scene.done);
     scene.drop_file("a", 1_000, 1);
-    scene.drop_file("b/c", 2_000, 2);
     let daemon = scene.lab.start(&["run"]);
-    wait_until("both say why they stay", || {
-        wait_with_words(&scene, 2, "mounted a second time")
+    wait_until("it says why it stays", || {
+        wait_with_words(
+            &scene,
+            1,
+            "is a folder of the drop folder, mounted a second time",
+        )
     });
     assert_eq!(daemon.terminate().code, Some(0));
-    assert_eq!(files(&scene.lab.drop_folder), ["a", "b/c"]);
+    assert_eq!(files(&scene.lab.drop_folder), ["moved/a"]);
     scene.nothing_is_missing();
+    assert_eq!(scene.lab.registered().len(), 2);
 }
