@@ -6,6 +6,7 @@
 //! ```
 
 mod disks;
+mod hangs;
 #[cfg(debug_assertions)]
 mod kills;
 mod power;

@@ -1,14 +1,17 @@
 """Mounts a FUSE file system with one file in it and runs a command: `fuse.py PLACE COMMAND…`.
 
 Wants a mount namespace of its own. Speaks just enough of the kernel's protocol that the file can be read. Each mount
-has a device number of its own; all else stays the same.
+has a device number of its own; all else stays the same. While the file that SILENT_WHILE names exists nothing is
+answered: whoever asks hangs, and can be killed, since nobody has taken the request yet.
 """
 import ctypes
 import os
+import select
 import struct
 import subprocess
 import sys
 import threading
+import time
 
 LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, INIT = 1, 2, 3, 14, 15, 17, 18, 26
 OPENDIR, READDIR, RELEASEDIR, BATCH_FORGET = 27, 28, 29, 42
@@ -49,7 +52,11 @@ def answer(opcode, node, body):
 
 
 def serve(device):
+    silent = os.environ.get("SILENT_WHILE", "")
     while True:
+        select.select([device], [], [])
+        while os.path.exists(silent):
+            time.sleep(0.05)
         request = os.read(device, 1 << 17)
         _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
         if opcode in (FORGET, BATCH_FORGET):
