@@ -159,6 +159,7 @@ impl Ledger for Desk {
         &self,
         _: &WatchName,
         _: &Path,
+        _: Option<&Path>,
         _: &[PathBuf],
     ) -> Result<Vec<Missing>, JournalError> {
         Ok(Vec::new())
@@ -183,7 +184,13 @@ impl Ledger for KnowsAll {
         Ok(())
     }
 
-    fn missing(&self, _: &WatchName, _: &Path, _: &[PathBuf]) -> Result<Vec<Missing>, Infallible> {
+    fn missing(
+        &self,
+        _: &WatchName,
+        _: &Path,
+        _: Option<&Path>,
+        _: &[PathBuf],
+    ) -> Result<Vec<Missing>, Infallible> {
         Ok(Vec::new())
     }
 

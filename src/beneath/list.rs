@@ -13,12 +13,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::fs::{AtFlags, Dir, FileType, StatxFlags};
 use rustix::io::Errno;
 
-use super::{OpenError, regular_version};
+use super::{OpenError, regular_version, statx_now};
 use crate::job::Fingerprint;
 
 /// The entries of one folder, in no order, as a stream: a folder may hold millions.
 pub struct Listing {
     folder: Dir,
+    is_fresh: bool,
 }
 
 /// A name in a folder.
@@ -46,7 +47,19 @@ pub enum Guess {
 impl Listing {
     pub(super) fn of(folder: OwnedFd) -> Result<Self, OpenError> {
         let folder = Dir::new(folder)?;
-        Ok(Self { folder })
+        Ok(Self {
+            folder,
+            is_fresh: false,
+        })
+    }
+
+    /// Names and files as they are where they lie: of a share this machine may remember them as they were up to a minute
+    /// ago. Costs a round trip for each file there, and nothing on a disk of this machine.
+    pub fn fresh(mut self) -> Result<Self, OpenError> {
+        // its names are remembered for as long as the folder seems to be the same
+        statx_now(self.folder.fd()?)?;
+        self.is_fresh = true;
+        Ok(self)
     }
 
     /// The version of a regular file of this folder and the number of its names, without opening it.
@@ -55,7 +68,10 @@ impl Listing {
         if name.as_bytes().contains(&b'/') || name == ".." {
             return Err(Errno::XDEV.into());
         }
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let mut flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        if self.is_fresh {
+            flags |= AtFlags::STATX_FORCE_SYNC;
+        }
         let stat = rustix::fs::statx(self.folder.fd()?, name, flags, StatxFlags::BASIC_STATS)?;
         regular_version(&stat)
     }

@@ -52,11 +52,12 @@ impl Ledger for Desk {
         &self,
         watch: &WatchName,
         folder: &Path,
+        after: Option<&Path>,
         but: &[PathBuf],
     ) -> Result<Vec<Missing>, JournalError> {
         const { assert!(UNARRIVED_TOLD == MISSING_TOLD) };
-        let unarrived = self.journal.unarrived(watch, folder, but)?.into_iter();
-        let missing = unarrived.map(|file| Missing {
+        let unarrived = self.journal.unarrived(watch, folder, after, but)?;
+        let missing = unarrived.into_iter().map(|file| Missing {
             path: file.path,
             failed: file.failed,
         });

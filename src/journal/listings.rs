@@ -189,11 +189,8 @@ pub(super) fn forget_parts(connection: &Connection) -> rusqlite::Result<()> {
 const LISTED: &str = "SELECT remote_id, size, md5, began_at, name FROM listings JOIN listed ON listing = id \
      WHERE table_ref = ?1 AND whole = 1 AND name >= ?2 AND name < ?3";
 
-/// More files under one name are not compared.
-const MOST_NUMBERED: usize = 100;
-
 /// What the listing of a job's table has under its name. Only rows are given names with numbers: of files there may be
-/// several with one name.
+/// several with one name. However many have the size: what is left out here is sent again.
 pub(super) fn listed(connection: &Connection, job: &Job) -> rusqlite::Result<Option<Held>> {
     let wanted = job.remote_name.as_str();
     let names = match job.kind {
@@ -213,10 +210,7 @@ pub(super) fn listed(connection: &Connection, job: &Job) -> rusqlite::Result<Opt
         };
         if name == wanted {
             so_named = Some(before);
-        } else if before.size == job.seen.size
-            && numbered.len() < MOST_NUMBERED
-            && is_numbered(name, wanted)
-        {
+        } else if before.size == job.seen.size && is_numbered(name, wanted) {
             numbered.push(before);
         } else {
             continue;

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use md5::Digest as _;
 
-use crate::beneath::{self, Guess, Kind, OpenError, Root};
+use crate::beneath::{self, Guess, Kind, Listing, OpenError, Root};
 use crate::config::{Config, Watch};
 use crate::job::{Fingerprint, Md5};
 use crate::journal::{JournalError, Reader};
@@ -154,7 +154,8 @@ impl Case<'_> {
             Err(error) => drop(found.insert(at.to_path_buf(), Err(error.to_string()))),
         }
         while let Some(folder) = folders.pop() {
-            let listing = match self.root.list(&folder) {
+            // a name that this machine has not heard of yet would be deleted unseen
+            let listing = match self.root.list(&folder).and_then(Listing::fresh) {
                 Ok(listing) => listing,
                 Err(error) => {
                     found.insert(folder, Err(error.to_string()));

@@ -41,6 +41,11 @@ impl Progress {
         (!self.going_on).then_some(first.as_str())
     }
 
+    /// Whether sets are walked once more before their markers go: what a share is remembered as does not count then.
+    pub fn is_confirming(&self) -> bool {
+        !self.confirming.is_empty()
+    }
+
     /// The first of them, also if others go on.
     pub fn text(&self) -> Option<String> {
         self.stuck.first().cloned()
@@ -259,7 +264,7 @@ impl<L: Ledger> Folder<L> {
                 continue;
             }
             let but: Vec<_> = markers.iter().map(|marker| marker.path.clone()).collect();
-            let missing = match self.ledger.missing(&self.settings.name, folder, &but) {
+            let missing = match self.missing(root, folder, &but) {
                 Ok(missing) => missing,
                 Err(error) => {
                     debug!(watch = %self.settings.name, %error, "whether a set has arrived is not known");
@@ -267,22 +272,14 @@ impl<L: Ledger> Folder<L> {
                     break;
                 }
             };
-            let still = |missing: &&Missing| {
-                // a file that failed and is gone by now belongs to no set
-                !(missing.failed && matches!(root.stat(&missing.path), Err(OpenError::Gone)))
-            };
-            if let Some(first) = missing.iter().find(still) {
+            if let Some(first) = missing.first() {
                 self.progress.confirming.remove(folder);
-                if missing.iter().filter(still).all(|missing| missing.failed) {
+                if missing.iter().all(|missing| missing.failed) {
                     let why = format!("{} did not arrive", printable(&first.path));
                     self.progress.stuck.push(waits(folder, &why));
                 } else {
                     self.progress.going_on = true;
                 }
-            } else if missing.len() >= MISSING_TOLD {
-                self.progress.confirming.remove(folder);
-                let why = format!("{MISSING_TOLD} files of it or more failed, and are gone");
-                self.progress.stuck.push(waits(folder, &why));
             } else if self.progress.confirming.remove(folder) {
                 complete.push((folder.to_path_buf(), markers.to_vec()));
             } else {
@@ -292,6 +289,26 @@ impl<L: Ledger> Folder<L> {
             }
         }
         complete
+    }
+
+    /// What is missing of a set, but for what failed and is gone by now: that belongs to no set. Of much, some.
+    fn missing(
+        &self,
+        root: &Root,
+        folder: &Path,
+        but: &[PathBuf],
+    ) -> Result<Vec<Missing>, L::Error> {
+        let (name, mut after) = (&self.settings.name, None);
+        loop {
+            let mut missing = self.ledger.missing(name, folder, after.as_deref(), but)?;
+            let is_much = missing.len() >= MISSING_TOLD;
+            after = missing.last().map(|last| last.path.clone());
+            let is_gone = |path: &Path| matches!(root.stat(path), Err(OpenError::Gone));
+            missing.retain(|missing| !(missing.failed && is_gone(&missing.path)));
+            if !missing.is_empty() || !is_much {
+                return Ok(missing);
+            }
+        }
     }
 }
 

@@ -27,12 +27,14 @@ pub trait Ledger: Send + 'static {
         sightings: Vec<Sighting>,
     ) -> Result<Vec<Sighting>, Self::Error>;
 
-    /// What is known below a folder (the empty path is the root) and not in its table, except for these paths;
-    /// not all of it if it is much, but [`MISSING_TOLD`] then.
+    /// What is known below a folder (the empty path is the root) and not in its table, except for these paths, in the
+    /// order of their bytes. Not all of it if it is much, but [`MISSING_TOLD`] or more then; the rest is told to who
+    /// asks again, for what comes `after` the last of these.
     fn missing(
         &self,
         watch: &WatchName,
         folder: &Path,
+        after: Option<&Path>,
         but: &[PathBuf],
     ) -> Result<Vec<Missing>, Self::Error>;
 

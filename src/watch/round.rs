@@ -26,6 +26,7 @@ impl<L: Ledger> Folder<L> {
         let Some(walk) = self.agenda.walk() else {
             return;
         };
+        walk.look_afresh(self.progress.is_confirming());
         let (mut files, mut waiting, mut marks) = (Vec::new(), Vec::new(), Vec::new());
         let (mut ended, mut exhausted) = (false, false);
         for _ in 0..BATCH {

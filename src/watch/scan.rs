@@ -24,6 +24,7 @@ pub(super) struct Walk {
     /// Told, but not opened yet.
     told: Option<PathBuf>,
     open: Option<(PathBuf, Listing)>,
+    is_fresh: bool,
 }
 
 /// What a walk comes by. Paths are relative to the root.
@@ -46,7 +47,14 @@ impl Walk {
             recursive,
             told: None,
             open: None,
+            is_fresh: false,
         }
+    }
+
+    /// Whether the folders that are opened from now on are looked at as they are where they lie, or as this machine
+    /// remembers them, which is faster on a share.
+    pub fn look_afresh(&mut self, is_fresh: bool) {
+        self.is_fresh = is_fresh;
     }
 
     /// Where it began; the empty path is the root.
@@ -58,7 +66,13 @@ impl Walk {
     pub fn next(&mut self, root: &Root, filter: &Filter) -> Option<Found> {
         loop {
             if let Some(folder) = self.told.take() {
-                match root.list(&folder) {
+                let listing = root.list(&folder);
+                let listing = if self.is_fresh {
+                    listing.and_then(Listing::fresh)
+                } else {
+                    listing
+                };
+                match listing {
                     Ok(listing) => self.open = Some((folder, listing)),
                     Err(error) => {
                         if let Some(error) = worth_telling(error) {

@@ -254,3 +254,43 @@ fn whether_a_file_is_still_the_same_is_asked_where_it_lies() {
         assert_eq!(remembered, None, "{trace}");
     }
 }
+
+/// So is what is to be deleted, and what may still be missing of a set whose marker is about to go.
+#[test]
+fn before_a_file_or_a_marker_goes_all_is_looked_at_where_it_lies() {
+    if !can_trace() {
+        return;
+    }
+    let lab = Lab::with(&Plan {
+        watch: "release_on = \"Done\"\nafter_upload = \"delete\"",
+        ..Plan::default()
+    });
+    let mut wanted = vec![
+        lab.drop_file("run/a", 1_000, 1),
+        lab.drop_file("run/b/c", 1_000, 2),
+    ];
+    wanted.push(lab.drop_file("run/Done", 10, 3));
+    let (ended, trace) = run_once(&lab, &["trace=statx"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    lab.expect(wanted);
+    let calls = succeeded(&trace);
+    let of = |folder: &str, name: &str| {
+        let file = format!("<{}>, \"{name}", lab.drop_folder.join(folder).display());
+        let looks = calls.iter().filter(|call| call.contains(&file));
+        looks
+            .map(|call| call.contains("FORCE_SYNC"))
+            .collect::<Vec<_>>()
+    };
+    for folder in ["run", "run/b"] {
+        let set_aside = of(folder, ".redivis-drop.");
+        assert!(
+            !set_aside.is_empty() && !set_aside.contains(&false),
+            "{trace}"
+        );
+    }
+    // a walk that hurries, and the last one
+    for (folder, name) in [("run", "a"), ("run/b", "c")] {
+        let looks = of(folder, name);
+        assert!(looks.contains(&false) && looks.contains(&true), "{trace}");
+    }
+}

@@ -37,6 +37,14 @@ fn an_answer_that_calls_a_file_otherwise_sets_it_apart_and_nothing_is_asked_agai
     }
 }
 
+/// As after two listings, long enough apart, that did not have what was to be registered.
+fn withdraw(lab: &Lab) {
+    let journal = rusqlite::Connection::open(&lab.journal).unwrap();
+    let withdraw = "UPDATE jobs SET state = 'uploaded', intent = NULL, intended_at = NULL, absent_boot = NULL, \
+                    absent_awake = NULL, next_attempt_at = 0 WHERE state = 'registering'";
+    assert!(journal.execute(withdraw, []).unwrap() > 0);
+}
+
 /// A request whose answer is lost may arrive when nobody expects it any more. The next one is refused, because the
 /// temporary upload is used up, in words that do not say so.
 #[test]
@@ -51,12 +59,7 @@ fn what_arrived_late_is_found_before_a_refusal_has_its_bytes_sent_again() {
             let mut command = lab.command(&["run", "--once"]);
             command.env("REDIVIS_DROP_CRASH_AT", point);
             assert_eq!(lab.run(command).code, None, "{point}");
-            // as after two listings that did not have it
-            let journal = rusqlite::Connection::open(&lab.journal).unwrap();
-            let withdraw = "UPDATE jobs SET state = 'uploaded', intent = NULL, intended_at = NULL, absent_boot = NULL, \
-                            absent_awake = NULL WHERE state = 'registering'";
-            assert!(journal.execute(withdraw, []).unwrap() > 0);
-            drop(journal);
+            withdraw(&lab);
             let said = format!(r#"{{"error": "no", "error_description": "{words}"}}"#);
             let refused = Action::Answer(Answer::status(400).body(&said));
             let sent = lab.report().requests(Call::Put);
@@ -90,4 +93,8 @@ fn what_was_changed_and_changed_back_is_a_version_of_its_own_also_after_a_crash(
     });
     assert_eq!(daemon.terminate().code, Some(0));
     assert_eq!((registered(), lab.total("done")), (2, 2));
+    // then it is certain
+    withdraw(&lab);
+    lab.carry_all();
+    assert_eq!((registered(), lab.total("done")), (3, 3));
 }

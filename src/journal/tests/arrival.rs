@@ -6,7 +6,7 @@ use crate::journal::sets::{OPEN, those_open};
 fn arrived(bench: &Bench, folder: &str, but: &[&str]) -> bool {
     let but: Vec<_> = but.iter().map(PathBuf::from).collect();
     let journal = bench.journal();
-    let open = journal.unarrived(&watch(), Path::new(folder), &but);
+    let open = journal.unarrived(&watch(), Path::new(folder), None, &but);
     open.unwrap().is_empty()
 }
 
@@ -39,7 +39,7 @@ fn a_folder_waits_for_what_is_below_it_and_for_nothing_beside_it() {
     }
     let other = bench
         .journal()
-        .unarrived(&WatchName::new("other"), Path::new("d"), &[]);
+        .unarrived(&WatchName::new("other"), Path::new("d"), None, &[]);
     assert!(other.unwrap().is_empty(), "another watch is another matter");
 }
 
@@ -70,7 +70,9 @@ fn what_failed_is_told_from_what_is_on_its_way() {
     let bench = Bench::new();
     bench.enqueue(&[("d/a", 1), ("d/b", 1), ("d/c", 1)]);
     let failed = || {
-        let open = bench.journal().unarrived(&watch(), Path::new("d"), &[]);
+        let open = bench
+            .journal()
+            .unarrived(&watch(), Path::new("d"), None, &[]);
         let files = open.unwrap().into_iter();
         files.map(|file| file.failed).collect::<Vec<_>>()
     };
@@ -94,7 +96,7 @@ fn no_more_of_a_large_folder_is_read_than_is_told() {
     // a connection of its own each time, so that nothing is left of the last one's steps
     let ask = || {
         let connection = rusqlite::Connection::open(&bench.path).unwrap();
-        let open = those_open(&connection, &watch(), Path::new("d"), &but).unwrap();
+        let open = those_open(&connection, &watch(), Path::new("d"), None, &but).unwrap();
         let statement = connection.prepare_cached(OPEN).unwrap();
         let steps = statement.get_status(rusqlite::StatementStatus::VmStep);
         (open, steps)
@@ -112,4 +114,34 @@ fn no_more_of_a_large_folder_is_read_than_is_told() {
         many < 2 * few,
         "{many} steps, and {few} when there was no more"
     );
+}
+
+/// Page by page everything is told once, all versions of a file on the same page.
+#[test]
+fn what_is_not_told_at_once_is_told_to_who_asks_for_more() {
+    let bench = Bench::new();
+    let names: Vec<_> = (0..250).map(|number| format!("d/{number:03}")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), 1_u64)).collect();
+    bench.enqueue(&files);
+    // another version of one, which is on its way as well
+    let last = names[UNARRIVED_TOLD - 1].as_str();
+    bench.enqueue(&[("other", 2)]);
+    let path = format!("CAST('{last}' AS BLOB)");
+    bench.edit(&format!(
+        "UPDATE jobs SET path = {path} WHERE remote_name = 'other'"
+    ));
+    let (mut after, mut pages) = (None, Vec::new());
+    loop {
+        let journal = bench.journal();
+        let open = journal.unarrived(&watch(), Path::new("d"), after.as_deref(), &[]);
+        let page: Vec<_> = open.unwrap().into_iter().map(|file| file.path).collect();
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        pages.push(page);
+    }
+    let sizes: Vec<_> = pages.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [UNARRIVED_TOLD + 1, UNARRIVED_TOLD, 50]);
+    let mut told = pages.concat();
+    told.dedup();
+    assert!(told.iter().map(|path| path.to_str().unwrap()).eq(&names));
 }

@@ -260,3 +260,46 @@ fn of_rows_what_has_a_number_may_be_the_same_file() {
     let mut listed = block(bench.journal().last_listed(&again)).unwrap();
     assert_eq!(remotes(listed.remove(&again[0].id)), ids(&[3]));
 }
+
+/// Whether a file is there may hang on any of them.
+#[test]
+fn of_rows_with_numbers_none_is_left_out_however_many_there_are() {
+    const ROWS: usize = 500;
+    let bench = Bench::new();
+    bench.enqueue(&[("a.csv", 7)]);
+    bench.edit("UPDATE jobs SET kind = 'tabular'");
+    let job = bench.jobs().swap_remove(0);
+    let numbered = |number: usize| Listed {
+        name: format!("a.csv-{number}"),
+        remote: RemoteId::new(format!("n{number}")),
+        size: job.seen.size,
+        ..row("a.csv", 0)
+    };
+    let listing = begin(&bench, "lab.data.raw");
+    add(&bench, listing, (2..2 + ROWS).map(numbered).collect());
+    end(&bench, "lab.data.raw", listing);
+    let known = last(&bench, std::slice::from_ref(&job)).swap_remove(0);
+    let Some(Last::Listed(held)) = known else {
+        panic!("{known:?}");
+    };
+    assert_eq!(held.all().count(), ROWS);
+    for (more, may_be) in [(0, true), (1, false)] {
+        assert_eq!(held.may_be(job.seen.size + more), may_be);
+    }
+}
+
+/// What was changed and changed back has the content of an earlier row, and is not it.
+#[test]
+fn a_row_of_another_version_is_known_as_such_and_a_jobs_own_is_not() {
+    let bench = Bench::new();
+    let mut rows = Vec::new();
+    for version in [7, 8] {
+        bench.enqueue(&[("a.csv", version)]);
+        carry_path(&bench, "a.csv");
+        let job = bench.jobs().pop().unwrap();
+        let others = block(bench.journal().rows_of_others(std::slice::from_ref(&job))).unwrap();
+        let known: std::collections::HashSet<RemoteId> = rows.iter().cloned().collect();
+        assert_eq!(others, known);
+        rows.push(job.state.remote_id().unwrap().clone());
+    }
+}

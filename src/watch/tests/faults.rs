@@ -145,7 +145,13 @@ impl Ledger for Hung {
         Ok(Vec::new())
     }
 
-    fn missing(&self, _: &WatchName, _: &Path, _: &[PathBuf]) -> std::io::Result<Vec<Missing>> {
+    fn missing(
+        &self,
+        _: &WatchName,
+        _: &Path,
+        _: Option<&Path>,
+        _: &[PathBuf],
+    ) -> std::io::Result<Vec<Missing>> {
         Ok(Vec::new())
     }
 

@@ -105,13 +105,17 @@ impl Ledger for Recorder {
         &self,
         _: &WatchName,
         folder: &Path,
+        after: Option<&Path>,
         but: &[PathBuf],
     ) -> std::io::Result<Vec<Missing>> {
         let mut book = self.book.lock().unwrap();
         Self::fail(&mut book)?;
         let (folder, but) = (folder.to_path_buf(), but.to_vec());
         book.asked.push((folder.clone(), but));
-        Ok(book.under_way.get(&folder).cloned().unwrap_or_default())
+        let mut missing = book.under_way.get(&folder).cloned().unwrap_or_default();
+        missing.retain(|missing| after.is_none_or(|after| *missing.path > *after));
+        missing.truncate(super::MISSING_TOLD);
+        Ok(missing)
     }
 
     fn report(&self, _: &WatchName, health: Health) -> std::io::Result<()> {
