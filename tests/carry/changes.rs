@@ -261,36 +261,45 @@ fn before_a_file_or_a_marker_goes_all_is_looked_at_where_it_lies() {
     if !can_trace() {
         return;
     }
-    let lab = Lab::with(&Plan {
-        watch: "release_on = \"Done\"\nafter_upload = \"delete\"",
-        ..Plan::default()
-    });
-    let mut wanted = vec![
-        lab.drop_file("run/a", 1_000, 1),
-        lab.drop_file("run/b/c", 1_000, 2),
-    ];
-    wanted.push(lab.drop_file("run/Done", 10, 3));
-    let (ended, trace) = run_once(&lab, &["trace=statx"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said);
-    lab.expect(wanted);
-    let calls = succeeded(&trace);
-    let of = |folder: &str, name: &str| {
-        let file = format!("<{}>, \"{name}", lab.drop_folder.join(folder).display());
-        let looks = calls.iter().filter(|call| call.contains(&file));
-        looks
-            .map(|call| call.contains("FORCE_SYNC"))
-            .collect::<Vec<_>>()
-    };
-    for folder in ["run", "run/b"] {
-        let set_aside = of(folder, ".redivis-drop.");
-        assert!(
-            !set_aside.is_empty() && !set_aside.contains(&false),
-            "{trace}"
-        );
-    }
-    // a walk that hurries, and the last one
-    for (folder, name) in [("run", "a"), ("run/b", "c")] {
-        let looks = of(folder, name);
-        assert!(looks.contains(&false) && looks.contains(&true), "{trace}");
+    for deletes in [true, false] {
+        let watch = if deletes {
+            "after_upload = \"delete\""
+        } else {
+            "release_on = \"Done\""
+        };
+        let lab = Lab::with(&Plan {
+            watch,
+            ..Plan::default()
+        });
+        let wanted = ["run/a", "run/b/c", "run/Done"].map(|name| lab.drop_file(name, 1_000, 1));
+        let (ended, trace) = run_once(&lab, &["trace=statx"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.said);
+        lab.expect(wanted.into());
+        let calls = succeeded(&trace);
+        // whether what was asked of names in a folder that begin so was to be fresh
+        let of = |folder: &str, name: &str| {
+            let folder = lab.drop_folder.join(folder);
+            let file = format!("<{}>, \"{name}", folder.display());
+            let looks = calls.iter().filter(|call| call.contains(&file));
+            looks
+                .map(|call| call.contains("FORCE_SYNC"))
+                .collect::<Vec<_>>()
+        };
+        for (folder, name) in [("run", "a"), ("run/b", "c")] {
+            if deletes {
+                let set_aside = of(folder, ".redivis-drop.");
+                assert!(
+                    !set_aside.is_empty() && !set_aside.contains(&false),
+                    "{trace}"
+                );
+            } else {
+                // the last walk, and not those before, which hurry
+                let looks = of(folder, name);
+                assert!(
+                    looks.first() == Some(&false) && looks.last() == Some(&true),
+                    "{trace}"
+                );
+            }
+        }
     }
 }
