@@ -15,6 +15,7 @@ mod evidence;
 mod range;
 mod reply;
 mod upload;
+mod verdict;
 
 #[cfg(test)]
 mod cases;
@@ -23,4 +24,5 @@ mod model;
 
 pub use evidence::{Discrepancy, Evidence};
 pub use reply::Reply;
-pub use upload::{CHUNK_QUANTUM, Cause, Request, Resume, Upload, Verdict};
+pub use upload::{CHUNK_QUANTUM, Upload};
+pub use verdict::{Cause, Request, Resume, Verdict};
