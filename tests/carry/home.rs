@@ -5,9 +5,9 @@ use std::fs;
 
 use redivis_drop::sandbox::{Action, Answer, Call, Fault};
 
-use crate::accounts::Two;
 use crate::lab::{Holding, Lab, Plan, holding};
 use crate::process::wait_until;
+use crate::two::Two;
 
 /// A table of rows, of the account `b`.
 const ROWS: &str = "my_lab.sequencing:next.rows";

@@ -39,5 +39,6 @@ mod strace;
 mod tables;
 mod tabular;
 mod text;
+mod two;
 mod unproven;
 mod versions;

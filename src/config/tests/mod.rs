@@ -4,6 +4,7 @@ mod accounts;
 mod loading;
 mod messages;
 mod shipped;
+mod watches;
 
 use super::*;
 
