@@ -110,8 +110,11 @@ fn refuse_itself(
             return Ok(None);
         }
         let above: Vec<&Folder> = above.iter().collect();
-        let inside = witness::is_among(&above, &target.folder("".as_ref())?, &witness)?;
-        Ok(inside.then_some("is a folder of the drop folder"))
+        match witness::is_among(&above, &target.folder("".as_ref())?, &witness) {
+            // perhaps only the folders in it may be written to, which is enough for moving
+            Err(OpenError::Denied) => Ok(None),
+            inside => Ok(inside?.then_some("is a folder of the drop folder")),
+        }
     };
     let found = look().map_err(|error: OpenError| {
         hand::failed("move_to cannot be told from the drop folder", error)

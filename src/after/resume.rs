@@ -36,10 +36,11 @@ pub(super) fn resume(work: &mut Work<'_>) -> Result<Resumed, String> {
                 Err(why) => return untouched(source.as_ref(), work, why),
             };
             // of a look whether the two are one; a copy's is in the folder itself
-            let forgotten = target.folder("".as_ref());
-            forgotten
-                .and_then(|folder| witness::forget(&folder, &part(&work.intent.aside)))
-                .map_err(|error| hand::failed("a private name cannot be removed", error))?;
+            let top = target.folder("".as_ref());
+            match top.and_then(|top| witness::forget(&top, &part(&work.intent.aside))) {
+                Ok(()) | Err(OpenError::Denied) => {}
+                Err(error) => return Err(hand::failed("a private name cannot be removed", error)),
+            }
             match target.folder(work.parent()) {
                 Ok(folder) => of_move(work, &root, source, folder),
                 Err(OpenError::Gone | OpenError::NotAFile(_)) => of_deletion(work, &root, source),

@@ -11,6 +11,7 @@ use crate::job::{Naming, Sighting, WatchName};
 use crate::journal::{Journal, JournalError, NewJob, UNARRIVED_TOLD, WatchRow};
 use crate::watch::{self, Health, Ledger, MISSING_TOLD, Missing, SpawnError, Watching};
 
+/// Begins to watch all drop folders.
 pub(super) fn start(
     config: &Config,
     host: &OsStr,
